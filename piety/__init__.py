@@ -1,0 +1,43 @@
+"""Piety: a live Python system whose whole state lives in one object store, the image.
+
+    import piety
+
+    with piety.open("~/work", create=True) as image:
+        outcome = image.evaluate("total = 40 + 2")
+        print(outcome.value, outcome.output, outcome.error)
+
+The package has three parts: `objects` (the store), `browser` (what a person uses) and, directly here, the command
+line and the boot sequence.  `docs/reading.md` tells in which order to read them.
+
+Names are imported at their first use, so that `import piety` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from piety.boot import open
+    from piety.errors import PietyError, PietyInUse
+    from piety.objects.image import Image, Outcome
+    from piety.objects.lost import Lost, LostError
+
+__all__ = ["Image", "Lost", "LostError", "Outcome", "PietyError", "PietyInUse", "open"]
+__version__ = "0.1"
+
+_PLACES = {
+    "open": "piety.boot",
+    "PietyError": "piety.errors",
+    "PietyInUse": "piety.errors",
+    "Image": "piety.objects.image",
+    "Outcome": "piety.objects.image",
+    "Lost": "piety.objects.lost",
+    "LostError": "piety.objects.lost",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'piety' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

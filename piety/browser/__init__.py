@@ -1,0 +1,1 @@
+"""What a person uses: the line shell, and later the terminal desktop and the web pages."""

@@ -1,0 +1,187 @@
+"""The command line: one command a verb, each a few lines over `Image`.
+
+Exit status: 0 done; 1 what was asked for failed (the source raised, something is broken); 2 it could not be tried
+(no home, a home in use, wrong usage), with one line that says what to do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any
+
+import click
+
+from piety import boot
+from piety.errors import PietyError
+from piety.objects.image import Image, Outcome
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """A person's mistake is one line, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except PietyError as error:
+            click.echo(f"piety: {error}", err=True)
+            ctx.exit(2)
+        except BrokenPipeError:  # the reader of our output went away: nothing to say, nobody to say it to
+            sys.stderr.close()
+            ctx.exit(1)
+
+
+_home = click.option("--home", type=click.Path(path_type=Path), help="The home to use, instead of PIETY_HOME or the default one.")
+
+
+def _with_image(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the open image of the home that was asked for."""
+
+    def run(home: Path | None, **arguments: Any) -> None:
+        place = home or click.get_current_context().find_root().params.get("home")
+        with _open(place) as image:
+            command(image, **arguments)
+
+    return _home(update_wrapper(run, command))
+
+
+def _open(place: Path | None) -> Image:
+    """The image of a home; the default home is made at its first use, a named one is not."""
+    if place is None and not boot.default_home().exists():
+        click.echo(f"piety: a new home at {boot.default_home()}", err=True)
+        return boot.open(create=True)
+    return boot.open(place)
+
+
+@click.group(cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="piety")
+@_home
+@click.pass_context
+def piety(context: click.Context, home: Path | None) -> None:
+    """A live Python system that goes on where it stopped.
+
+    Without a command: resume the home in the shell.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(shell, home=home)
+
+
+@piety.command()
+@_home
+def new(home: Path | None) -> None:
+    """Make a home with a new image; refuses one that is there."""
+    place = home or click.get_current_context().find_root().params.get("home") or boot.default_home()
+    boot.make(Path(place).expanduser()).close()
+    click.echo(f"a new home at {place}")
+
+
+@piety.command("eval")
+@click.argument("source", required=False)
+@click.option("-f", "--file", type=click.File("r", encoding="utf-8"), help="Read the source from a file.")
+@_with_image
+def evaluate(image: Image, source: str | None, file: Any) -> None:
+    """Evaluate SOURCE as one turn; `-` reads it from the standard input."""
+    if (source is None) == (file is None):
+        raise click.UsageError("give a SOURCE, or -f FILE, or - for the standard input")
+    text = file.read() if file is not None else sys.stdin.read() if source == "-" else source
+    outcome = image.evaluate(text)
+    _print(image, outcome)
+    if outcome.error is not None:
+        click.get_current_context().exit(1)
+
+
+def _print(image: Image, outcome: Outcome) -> None:
+    click.echo(outcome.output, nl=False)
+    for notice in outcome.notices:
+        click.echo(f"note: {notice}", err=True)
+    if outcome.error is not None:
+        click.echo(outcome.traceback, nl=False, err=True)
+    elif outcome.value is not None:
+        click.echo(image.show(outcome.value))
+
+
+@piety.command()
+@_with_image
+def shell(image: Image) -> None:
+    """The line shell; from a pipe, each statement is a turn."""
+    from piety.browser.shell import run
+
+    run(image)
+
+
+@piety.group()
+def code() -> None:
+    """Modules in the image."""
+
+
+@code.command("list")
+@_with_image
+def code_list(image: Image) -> None:
+    """List the modules: name, lines, and the variables that persist."""
+    for name in image.modules:
+        record = image.world.modules.table[name]
+        lines = record.source.data.count(b"\n")
+        state = f"  state: {', '.join(record.state)}" if record.state else ""
+        click.echo(f"{name:40} {lines:6} lines{state}")
+
+
+@code.command("show")
+@click.argument("name")
+@_with_image
+def code_show(image: Image, name: str) -> None:
+    """Print the source of a module, or of the workspace."""
+    click.echo(image.source(name), nl=False)
+
+
+@code.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--over-host", is_flag=True, help="Let a module take the place of one that the host can import.")
+@_with_image
+def code_import(image: Image, paths: tuple[Path, ...], over_host: bool) -> None:
+    """Take .py files and package folders into the image, in one turn."""
+    try:
+        names = image.modules.import_paths(paths, over_host=over_host)
+    except SyntaxError as error:
+        raise PietyError(f"{error.filename}, line {error.lineno}: {error.msg}; nothing was imported") from error
+    click.echo(f"imported {len(names)} module{'s' if len(names) != 1 else ''}: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
+
+
+@code.command("export")
+@click.argument("folder", type=click.Path(path_type=Path))
+@_with_image
+def code_export(image: Image, folder: Path) -> None:
+    """Write every module of the image to FOLDER, byte for byte."""
+    click.echo(f"{len(image.modules.export(folder))} files in {folder}")
+
+
+@piety.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_with_image
+def info(image: Image, as_json: bool) -> None:
+    """Objects, sizes, versions, the last turn."""
+    from piety.objects.describe import describe_image
+
+    facts = describe_image(image)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        width = max(map(len, facts))
+        for name, value in facts.items():
+            click.echo(f"{name.replace('_', ' '):{width}}  {value}")
+
+
+@piety.command()
+@_with_image
+def check(image: Image) -> None:
+    """Read every object, resolve every class, check every BTree; name what is broken."""
+    from piety.objects.check import check_image
+
+    count = 0
+    broken = 0
+    for problem in check_image(image):
+        broken += 1
+        click.echo(problem)
+    click.get_current_context().exit(1 if broken else 0)

@@ -1,0 +1,55 @@
+"""What can go wrong, by what the reader can do about it.
+
+Every message is one line: what happened, why, and what to do.  A `PietyError` is somebody's mistake or the world's;
+it reaches a person without a traceback.  Anything else that escapes from Piety is a bug of ours.
+"""
+
+from __future__ import annotations
+
+
+class PietyError(Exception):
+    """Something a person can mend; its text is the whole message."""
+
+
+class NoHome(PietyError):
+    """There is no home at this place."""
+
+
+class HomeExists(PietyError):
+    """A home is there already, and a new one would take its place."""
+
+
+class PietyInUse(PietyError):
+    """Another process has the image; `pid` is its number, or None if it cannot be told."""
+
+    def __init__(self, message: str, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class NoImage(PietyError):
+    """The file is no image."""
+
+
+class DamagedImage(PietyError):
+    """The image's file is damaged; nothing was changed in it."""
+
+
+class NewerFormat(PietyError):
+    """The image was written by a newer Piety."""
+
+
+class NoTurn(PietyError):
+    """A change was tried outside of a turn."""
+
+
+class CommitFailed(PietyError):
+    """The turn ran, but could not be written (a full disk, say); it was undone whole."""
+
+
+class NameTaken(PietyError):
+    """The host can import a module of this name, so one in the image would hide it."""
+
+
+class NoModule(PietyError):
+    """There is no module of this name in the image."""

@@ -1,0 +1,216 @@
+"""What a turn changed without saying so.
+
+ZODB notices an assignment to an attribute of a persistent object.  It does not notice `note.tags.append("x")` on a
+plain list.  So every object whose loaded state holds plain mutables is compared with what was loaded, at the end of
+any turn that touched it.
+
+How a touch is noticed: an object with plain mutables is made a ghost when the turn ends, so the next touch loads it,
+and loading is what the connection reports.  Nothing is paid for objects that no turn touches.
+
+How it is compared: the record that the object would get now, with the record that was loaded.  Equal bytes: nothing
+changed.  Other bytes may still be the same value (see `same.py`), so then the two states are walked side by side.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from persistent import Persistent
+
+from piety.objects.pickling import RecordPickler
+from piety.objects.same import same
+from piety.objects.store import ImageConnection
+
+_IMMUTABLE = (
+    type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis),
+    type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, Persistent,
+)  # fmt: skip
+_ATOMIC = frozenset(_IMMUTABLE)
+_CONTAINERS = frozenset((list, dict, set, bytearray))
+
+
+def is_immutable(value: Any) -> bool:
+    """Whether nothing plain that can be changed hangs on this value; in doubt it says no."""
+    kind = type(value)
+    if kind in _ATOMIC:
+        return True
+    if kind is tuple or kind is frozenset:
+        return all(map(is_immutable, value))
+    return issubclass(kind, (Persistent, type))
+
+
+def holds_mutables(state: Any) -> bool:
+    """Whether a persistent object's state holds plain mutables, beside the dictionary that is its attributes."""
+    if type(state) is dict:
+        return not all(map(is_immutable, state.values()))
+    return not is_immutable(state)
+
+
+class Shared:
+    """A plain mutable found in two records: it would come back as two."""
+
+    def __init__(self, value: Any, first: Any, second: Any) -> None:
+        self.value, self.first, self.second = value, first, second
+
+
+class Changes:
+    """Watches one connection during a turn; `begin`, then `find`, then `settle` or `undo`."""
+
+    def __init__(self, connection: ImageConnection) -> None:
+        self._connection = connection
+        self._touched: dict[bytes, tuple[Any, int]] = {}  # oid -> the object, and the hash of its record as loaded
+        self._stored: dict[bytes, Any] = {}
+        self._seen: list[tuple[Any, dict[int, tuple[int, Any]]]] = []  # each record's owner and its pickler's memo
+        self._kept: dict[bytes, Any] = {}  # objects that share: touched in every turn, never made ghosts
+        self._leaves: dict[bytes, list[Any]] = {}  # the volatile objects in each record, held while it holds them
+        self.volatile: list[tuple[Any, Any]] = []  # owner and volatile object, of the records written in this turn
+        self.records: dict[bytes, int] = {}  # oid -> hash of the record written in this turn
+        connection.on_load = self._loaded
+        connection.on_store = self._wrote
+
+    def begin(self) -> None:
+        self._stored.clear()
+        self._seen.clear()
+        self.volatile.clear()
+        self.records.clear()
+
+    # -- what the connection reports
+
+    def _loaded(self, obj: Any, state: Any, record: bytes) -> None:
+        if type(obj) not in _OWN and holds_mutables(state):
+            self._touched[obj._p_oid] = (obj, hash(record))
+
+    def _wrote(self, obj: Any, record: bytes, pickler: RecordPickler) -> None:
+        oid = obj._p_oid
+        self._stored[oid] = obj
+        self.records[oid] = hash(record)
+        self.saw(obj, pickler)
+        if pickler.volatile:
+            self._leaves[oid] = list(pickler.volatile)
+            self.volatile += [(obj, leaf) for leaf in pickler.volatile]
+        else:
+            self._leaves.pop(oid, None)
+
+    # -- a turn's end
+
+    def find(self) -> None:
+        """Mark as changed every touched object that changed without saying so."""
+        for oid, (obj, digest) in list(self._touched.items()):
+            if obj._p_changed is not False:  # marked already, or a ghost again
+                continue
+            record, pickler = self._connection.look(obj)
+            self.saw(obj, pickler)
+            if hash(record) == digest:
+                continue
+            if same(_detached(self._connection.stored_state(obj)), _detached(obj.__getstate__())):
+                self._touched[oid] = (obj, hash(record))
+            else:
+                obj._p_changed = True
+
+    def saw(self, owner: Any, pickler: RecordPickler) -> None:
+        """Remember which plain objects a record holds, to find those that stand in two."""
+        self._seen.append((owner, pickler.memo.copy()))  # type: ignore[attr-defined]
+
+    def shared(self) -> Iterator[Shared]:
+        """The plain mutables that stand in two of the records looked at in this turn."""
+        owners: dict[int, Any] = {}
+        reported = set()
+        for owner, memo in self._seen:
+            for _number, value in memo.values():
+                if not _is_plain_mutable(value):
+                    continue
+                first = owners.setdefault(id(value), owner)
+                if first is not owner and (id(first), id(owner)) not in reported:
+                    reported.add((id(first), id(owner)))
+                    yield Shared(value, first, owner)
+
+    def keep(self, objects: Iterable[Any]) -> None:
+        """Look at `objects` in every turn from now on, and leave them in memory."""
+        self._kept.update((obj._p_oid, obj) for obj in objects)
+
+    def touched(self) -> list[Any]:
+        return [obj for obj, _digest in self._touched.values()]
+
+    def touch(self, objects: Iterable[Any]) -> None:
+        """Count `objects`, left in memory by an earlier turn, as touched by this one."""
+        for obj in objects:
+            if obj._p_changed is not None:
+                self._touched.setdefault(obj._p_oid, (obj, 0))
+
+    def settle(self, leave: Iterable[Any] = ()) -> None:
+        """After a commit: let what was touched go back to rest, but for the objects to `leave` in memory."""
+        left = {obj._p_oid for obj in leave} | set(self._kept)
+        for oid, obj in [*self._stored.items(), *((oid, obj) for oid, (obj, _digest) in self._touched.items())]:
+            if oid not in left and _may_hold_mutables(obj):
+                obj._p_deactivate()
+        self._touched = {oid: (obj, self.records.get(oid, 0)) for oid, obj in self._kept.items()}
+        self._seen.clear()
+        self._stored.clear()
+
+    def undo(self) -> None:
+        """After an abort: what was touched is as the image has it."""
+        for obj, _digest in self._touched.values():
+            obj._p_invalidate()
+        self._touched = {oid: (obj, 0) for oid, obj in self._kept.items()}
+        self._seen.clear()
+        self._stored.clear()
+
+    def is_volatile(self, oid: bytes) -> bool:
+        """Whether the record holds something that cannot be stored."""
+        return oid in self._leaves
+
+    def release(self, oid: bytes) -> None:
+        """The record is gone from the image: let its volatile objects go."""
+        self._leaves.pop(oid, None)
+
+
+def find_path(owner: Any, value: Any) -> str:
+    """How `value` hangs on a persistent object, as a person would write it: `Note 0x1f.tags[2]`; "" if it does not."""
+    todo = [(f".{name}", each) for name, each in vars(owner).items()] if hasattr(owner, "__dict__") else []
+    seen = set()
+    while todo:
+        path, each = todo.pop(0)
+        if each is value:
+            return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}{path}"
+        if id(each) in seen or issubclass(type(each), _IMMUTABLE):
+            continue
+        seen.add(id(each))
+        if type(each) is dict:
+            todo += [(f"{path}[{key!r}]", inner) for key, inner in each.items()]
+        elif type(each) in (list, tuple):
+            todo += [(f"{path}[{place}]", inner) for place, inner in enumerate(each)]
+        elif hasattr(each, "__dict__"):
+            todo += [(f"{path}.{name}", inner) for name, inner in vars(each).items()]
+    return ""
+
+
+def _detached(state: Any) -> Any:
+    """A state whose outermost dictionary is a copy, so that walking it may not meet the object's own."""
+    return dict(state) if type(state) is dict else state
+
+
+def _is_plain_mutable(value: Any) -> bool:
+    kind = type(value)
+    return kind in _CONTAINERS or (
+        not issubclass(kind, _IMMUTABLE) and isinstance(getattr(value, "__dict__", None), dict)
+    )
+
+
+def _may_hold_mutables(obj: Any) -> bool:
+    kind = type(obj)
+    if obj._p_changed is None or kind in _OWN:
+        return False
+    if kind.__getstate__ is Persistent.__getstate__ and hasattr(obj, "__dict__"):
+        return holds_mutables(vars(obj))
+    return holds_mutables(obj.__getstate__()) if kind.__module__.startswith("BTrees.") else True
+
+
+_OWN: set[type] = set()  # classes that look after their plain values themselves (see `variables.Group`)
+
+
+def watches_itself(kind: type) -> type:
+    """Class decorator: instances are not compared, because their keeper does it."""
+    _OWN.add(kind)
+    return kind

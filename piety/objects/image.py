@@ -1,0 +1,370 @@
+"""An open image: its world, its turns, and what runs in them.
+
+A *turn* is one event handled to the end as one transaction.  The order of a turn's end is what makes its promises hold:
+
+    1. what lies in the workspace's namespace is sorted into definitions and variables
+    2. objects that changed without saying so are found
+    3. the variables that changed are given to their records
+    4. the transaction is committed: it is on disk, whole
+    5. memory is settled: what was touched goes back to rest
+    6. only now does anything leave: values, output, notices
+
+If anything fails before 4 is done, memory is brought back to what the image has, and the turn leaves no trace.
+One process has the image at a time, and one image is open in a process at a time, because modules of the image live
+in the process's `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transaction import TransactionManager
+
+from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError, PietyInUse
+from piety.objects.changes import Changes, find_path, is_immutable
+from piety.objects.importing import Importer
+from piety.objects.lost import Volatiles, describe
+from piety.objects.modules import ModulesOf
+from piety.objects.store import ImageConnection, open_database
+from piety.objects.variables import Group, Variables
+from piety.objects.workspace import NAME, Evaluator
+from piety.objects.world import FORMAT, World
+
+IMAGE_FILE = Path("image") / "image.fs"
+ROOT = "world"
+
+
+@dataclass
+class Outcome:
+    """What a turn left: the value of a last expression, what was printed, and the exception if it failed.
+
+    `traceback` is its text as a person should see it; `notices` are lines about what was committed, such as a name
+    that cannot be stored.
+    """
+
+    value: Any = None
+    output: str = ""
+    error: BaseException | None = None
+    traceback: str = ""
+    notices: list[str] = field(default_factory=list)
+
+
+class Image:
+    """An image that is open for this process alone.  `piety.open` makes these; close it, or use it in a `with`."""
+
+    _open: Image | None = None  # the one of this process
+
+    def __init__(self, home: Path, create: bool = False) -> None:
+        if Image._open is not None:
+            raise PietyInUse(
+                f"this process has the image in {Image._open.home} open, and can have one at a time; close that first", os.getpid()
+            )
+        self.home = home
+        self.notices: list[str] = []  # what there is to say about the last turn
+        self._undo_log: list[Callable[[], object]] = []
+        self._turn = ""  # the label of the turn that runs, or ""
+        self._made = ""  # the first line of what it evaluates
+        self._announced: set[tuple[Any, ...]] = set()
+        self._shown_lives: list[Any] = []
+        self._shown_objects: list[Any] = []
+        self._volatiles = Volatiles()
+        self._renames: dict[str, str] = {}
+        self.user = _user()
+        self._db = open_database(home / IMAGE_FILE, self._find_class, create)
+        try:
+            self._transactions = TransactionManager(explicit=True)
+            self._connection: ImageConnection = self._db.open(self._transactions)
+            self._connection.note = self._note
+            self._changes = Changes(self._connection)
+            self._variables = Variables(self._connection, self._changes)
+            if create:
+                self._transactions.begin()
+                self._connection.root()[ROOT] = World()
+                self._commit("a new image")
+            self.world: World = self._find_world()
+            self._renames = dict(self.world.renames)
+            self._evaluator = Evaluator(
+                self.world.workspace, self._variables, self._undo_log.append, {"world": self.world, "image": self}
+            )
+            self._evaluator.on_shown = self._touch_shown
+            self.modules = ModulesOf(self)
+            self._importer = Importer(self.world.modules, self._variables, self._undo_log.append)
+        except BaseException:
+            self._close_store()
+            raise
+        self._importer.install()
+        sys.modules[NAME] = self._evaluator.module
+        Image._open = self
+
+    def _find_world(self) -> World:
+        world = self._connection.root().get(ROOT)
+        if not isinstance(world, World):
+            raise NoImage(f"{self.home / IMAGE_FILE} is a ZODB file, but not an image of Piety; choose another home with --home")
+        if world.format > FORMAT:
+            raise NewerFormat(
+                f"the image in {self.home} has format {world.format}, and this Piety reads up to {FORMAT}; use a newer Piety"
+            )
+        return world
+
+    def close(self) -> None:
+        """Let the image go.  What cannot be stored is lost now; closing twice is allowed."""
+        if Image._open is not self:
+            return
+        if self._turn:
+            raise PietyError("the image cannot be closed from within a turn; end the turn first")
+        Image._open = None
+        sys.modules.pop(NAME, None)
+        self._importer.remove()
+        self._volatiles.forget()
+        self._close_store()
+
+    def _close_store(self) -> None:
+        with contextlib.suppress(AttributeError):  # opening failed before there was a connection
+            self._transactions.abort() if self._turn else None
+            self._connection.close()
+        self._db.close()
+
+    def __enter__(self) -> Image:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<image in {self.home}>"
+
+    # -- turns
+
+    @property
+    def in_turn(self) -> bool:
+        return bool(self._turn)
+
+    @contextlib.contextmanager
+    def turn(self, label: str, user: str | None = None) -> Iterator[World]:
+        """Run the block as one turn: all of it is committed, or (if it raises) none of it happened.
+
+        `label` says what was done and `user` who did it (else the person who runs the process); both go into the log.
+        Raises `CommitFailed` if the block ran but could not be written.  What is to be said about the turn, such as
+        an object that cannot be stored, is then in `notices`.
+        """
+        self._begin(label)
+        try:
+            yield self.world
+            self._finish(user)
+        except BaseException:
+            self._undo()
+            raise
+        finally:
+            self._turn = ""
+
+    def _begin(self, label: str) -> None:
+        if Image._open is not self:
+            raise NoTurn("the image is closed; open it again with piety.open")
+        if self._turn:
+            raise NoTurn(f"a turn is running already ({self._turn}); turns do not nest")
+        self._turn = _one_line(label) or "a turn"
+        self.notices = []
+        self._transactions.begin()
+        self._undo_log.clear()
+        self._changes.begin()
+        self._variables.begin()
+        self._importer.begin()
+
+    def _finish(self, user: str | None, shown: Any = None) -> None:
+        self._evaluator.end_turn()
+        self._changes.find()
+        self._variables.gather()
+        self._commit(self._turn, user)
+        self._variables.settle()
+        self.notices = self._observe()
+        if shown is not None:
+            self._hold(shown)
+        self._evaluator.rest()
+        self._variables.rest()
+        self._changes.settle(leave=self._shown_objects)
+
+    def _commit(self, label: str, user: str | None = None) -> None:
+        transaction = self._transactions.get()
+        transaction.user = _one_line(user or self.user)
+        transaction.description = label
+        with _no_interrupt():  # Ctrl-C stops user code, never a commit
+            try:
+                transaction.commit()
+            except OSError as error:
+                raise CommitFailed(
+                    f"the turn could not be written ({error.strerror or error}) and was undone; "
+                    "make room on the disk and do it again"
+                ) from error
+            self._db.storage.keep_index_fresh(len(self._changes.records))
+
+    def _undo(self) -> None:
+        """Bring memory back to what the image has."""
+        with _no_interrupt():
+            self._variables.undo()
+            self._transactions.abort()
+            self._changes.undo()
+            while self._undo_log:
+                self._undo_log.pop()()
+            self._evaluator.rest()
+            self._variables.rest()
+
+    # -- evaluating
+
+    def evaluate(self, source: str, user: str | None = None, show: bool = False) -> Outcome:
+        """Evaluate Python source in the workspace as one turn.
+
+        Never raises for what the source does: a source that fails, whatever it raises, leaves no trace, and its
+        exception is in the outcome.  With `show` the value becomes `_` and `it`.
+        """
+        outcome = Outcome()
+        output = io.StringIO()
+        self._made = _one_line(source)
+        self._begin(self._made)
+        try:
+            with contextlib.redirect_stdout(output):
+                outcome.value = self._evaluator.run(source)
+                self._finish(user, outcome.value if show else None)
+            outcome.notices = self.notices
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
+            self._undo()
+            outcome.value, outcome.error, outcome.traceback = None, error, _traceback(error)
+        finally:
+            self._turn = self._made = ""
+        outcome.output = output.getvalue()
+        return outcome
+
+    def run_module(self, name: str, only_if_loaded: bool = False) -> None:
+        """Run a module's source in this turn: in its namespace if it is imported already, else by importing it."""
+        if self._importer.is_loaded(name):
+            self._importer.run_again(name)
+        elif not only_if_loaded:
+            importlib.import_module(name)
+
+    def source(self, name: str) -> str:
+        """The source of a module, or of the workspace.  Raises `NoModule`."""
+        return self._evaluator.source() if name == NAME else self.modules[name]
+
+    def names(self) -> list[str]:
+        """The names of the workspace, without loading what they stand for."""
+        return self._evaluator.names()
+
+    def unload_module(self, name: str) -> None:
+        self._importer.unload(name)
+
+    def show(self, value: Any) -> str:
+        """The repr of a value, asked for in a turn that is always undone: looking changes nothing."""
+        self._begin("look")
+        try:
+            self._touch_shown()
+            return repr(value)
+        except Exception as error:  # the user's repr fails; the value is there all the same
+            return f"<{type(value).__qualname__} whose repr fails with {type(error).__name__}: {_one_line(str(error))}>"
+        finally:
+            self._undo()
+            self._turn = ""
+
+    def _hold(self, value: Any) -> None:
+        """Make `value` what `_` and `it` stand for, and leave in memory what it may be a part of."""
+        self._evaluator.shown = {"_": value, "it": value}
+        loose = is_immutable(value)
+        self._shown_lives = [] if loose else self._variables.touched()
+        self._shown_objects = [] if loose else self._changes.touched()
+
+    def _touch_shown(self) -> None:
+        self._variables.touch(self._shown_lives)
+        self._changes.touch(self._shown_objects)
+
+    # -- what the store asks
+
+    def _note(self, obj: Any) -> Any:
+        return self._volatiles.note(obj, f"turn {self._turn!r}", f"evaluate {self._made!r}" if self._made else "make it anew")
+
+    def _find_class(self, _connection: Any, module: str, name: str) -> Any:
+        from ZODB.broken import find_global
+
+        renamed = self._renames.get(f"{module}:{name}")
+        if renamed is not None:
+            module, _, name = renamed.partition(":")
+        return find_global(module, name)
+
+    def _observe(self) -> list[str]:
+        """What is to be said about the records just written; each thing is said once."""
+        notices = []
+        for owner, leaf in self._changes.volatile:
+            for name in self._variables.owners(leaf) if owner is None or isinstance(owner, Group) else [_name(owner)]:
+                if (name, self._volatiles.key(leaf)) not in self._announced:
+                    self._announced.add((name, self._volatiles.key(leaf)))
+                    notices.append(f"{name} holds {describe(leaf)}, which cannot be stored; it is there until the system stops")
+        for shared in self._changes.shared():
+            paths = [self._path(owner, shared.value) for owner in (shared.first, shared.second)]
+            self._changes.keep(owner for owner in (shared.first, shared.second) if not isinstance(owner, Group))
+            if tuple(paths) not in self._announced:
+                self._announced.add(tuple(paths))
+                notices.append(
+                    f"{paths[0]} and {paths[1]} are the same {type(shared.value).__name__} in two records; after a stop they "
+                    "will be two: keep it in one place, or make it persistent"
+                )
+        return notices
+
+    def _path(self, owner: Any, value: Any) -> str:
+        if isinstance(owner, Group):
+            return " = ".join(self._variables.owners(value)) or "a variable"
+        return find_path(owner, value) or _name(owner)
+
+
+def _name(owner: Any) -> str:
+    return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}"
+
+
+def _one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return "" if not lines else lines[0][:200] + (" ..." if len(lines) > 1 or len(lines[0]) > 200 else "")
+
+
+def _user() -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return os.environ.get("USERNAME", "somebody")
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Keep Ctrl-C waiting; it comes when the block is left."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _traceback(error: BaseException) -> str:
+    """What a person should see of an error: one line for a `PietyError`, else the traceback of the user's own code.
+
+    An error with no frame of the user's in it is a bug of ours, and says so with all its frames.
+    """
+    if isinstance(error, PietyError):
+        return f"{error}\n"
+    import traceback
+
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("piety."):
+        frame = frame.tb_next
+    if frame is None and not isinstance(error, (SyntaxError, KeyboardInterrupt)):
+        return "This is a bug of Piety; the turn was undone.\n" + "".join(traceback.format_exception(error))
+    return "".join(traceback.format_exception(type(error), error, frame))

@@ -1,0 +1,127 @@
+"""What cannot be stored: usable until the system stops, and a `Lost` after the resume.
+
+An open file, a lock, a socket, a generator, a lambda: Python cannot write them down.  They are called *volatile*.
+A volatile object is used as it is while the process lives.  In its place the image gets a note of what it was, which
+turn made it and how to make it again.  When that note is loaded by the process that still has the object (after a
+turn that failed, say), it is the object again; in any later process it is a `Lost`.
+"""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import weakref
+from typing import Any, NoReturn
+
+__all__ = ["Lost", "LostError", "Volatiles", "revive"]
+
+
+class LostError(Exception):
+    """A `Lost` was used as if it were the object it stands for."""
+
+
+class Lost:
+    """Stands where an object was that could not be stored.
+
+    `what` says what it was, `made` which turn made it, `how` what to evaluate to get it again.  Looking at it is
+    safe; any other use raises `LostError`.
+    """
+
+    __slots__ = ("_how", "_key", "_made", "_session", "_what")
+
+    def __init__(self, session: str, key: int, what: str, made: str, how: str) -> None:
+        for slot, value in zip(("_session", "_key", "_what", "_made", "_how"), (session, key, what, made, how), strict=True):
+            object.__setattr__(self, slot, value)
+
+    def __repr__(self) -> str:
+        return f"<Lost: {self._what}, made by {self._made}; to get it again: {self._how}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return revive, (self._session, self._key, self._what, self._made, self._how)
+
+    def _fail(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise LostError(
+            f"this was {self._what}; it could not be stored and was lost when the system stopped "
+            f"(made by {self._made}); to get it again: {self._how}"
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__") and name.endswith("__"):  # asked by pickle, copy, inspect: an ordinary "no"
+            raise AttributeError(name)
+        self._fail()
+
+    __setattr__ = __delattr__ = __call__ = __iter__ = __next__ = __len__ = __bool__ = _fail  # type: ignore[assignment]
+    __getitem__ = __setitem__ = __delitem__ = __contains__ = __enter__ = __exit__ = _fail  # type: ignore[assignment]
+    __await__ = __aiter__ = __anext__ = __aenter__ = __aexit__ = _fail
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _fail
+    __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = __index__ = __str__ = __format__ = _fail  # type: ignore[assignment]
+
+
+Lost.__str__ = Lost.__repr__  # type: ignore[method-assign]  # printing is looking
+Lost.__format__ = lambda self, spec: format(repr(self), spec)  # type: ignore[method-assign]
+
+
+# The volatile objects of this process, by session and key.  One table for all images: `revive` is called by an
+# unpickler that knows of none.
+_live: dict[tuple[str, int], Any] = {}
+
+
+def revive(session: str, key: int, what: str, made: str, how: str) -> Any:
+    """The volatile object itself while its process lives, else a `Lost`."""
+    held = _live.get((session, key))
+    if type(held) is weakref.ref:
+        held = held()
+    return Lost(session, key, what, made, how) if held is None else held
+
+
+class Volatiles:
+    """The volatile objects that the records of one open image hold.
+
+    Those that allow it are held weakly, so that a file is still closed when its last name goes.
+    """
+
+    def __init__(self) -> None:
+        self.session = os.urandom(8).hex()
+        self._notes: dict[int, tuple[int, Lost]] = {}  # id(object) -> its key and note
+
+    def note(self, obj: Any, made: str, how: str) -> Lost:
+        """The note that the image gets in place of `obj`; the same one as long as `obj` lives."""
+        found = self._notes.get(id(obj))
+        if found is not None and self._held(found[0]) is obj:
+            return found[1]
+        key = len(_live)
+        while (self.session, key) in _live:
+            key += 1
+        note = Lost(self.session, key, describe(obj), made, how)
+        try:
+            _live[self.session, key] = weakref.ref(obj)
+        except TypeError:
+            _live[self.session, key] = obj
+        self._notes[id(obj)] = (key, note)
+        return note
+
+    def key(self, obj: Any) -> int:
+        """The key of an object's note; -1 if it has none."""
+        return self._notes[id(obj)][0] if id(obj) in self._notes else -1
+
+    def _held(self, key: int) -> Any:
+        held = _live.get((self.session, key))
+        return held() if type(held) is weakref.ref else held
+
+    def forget(self) -> None:
+        """Let go of everything: the system stops."""
+        for place in [place for place in _live if place[0] == self.session]:
+            del _live[place]
+        self._notes.clear()
+
+
+def describe(obj: Any) -> str:
+    """What `obj` is, in a few words, running as little of its code as can be."""
+    kind = type(obj)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        text = reprlib.repr(obj)
+    except Exception as error:  # a repr may do anything; its failing is told and must not stop a commit
+        text = f"its repr fails with {type(error).__name__}"
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    return f"{article} {name} ({text})"

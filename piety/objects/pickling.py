@@ -1,0 +1,93 @@
+"""How an object becomes the bytes of a record.
+
+ZODB stores each persistent object as two pickles (its class, its state).  This pickler writes them, and adds three
+rules of Piety's:
+
+- code (functions, classes, modules) is written as a reference to its module, never by value;
+- what cannot be written (a file, a lock, a generator) is *volatile*: a note is written in its place, and the object
+  is listed in `volatile`, so that the person can be told (see `lost.py`);
+- with `new_oid` off it only looks: no object gets a number, so a state can be compared with the stored one.
+
+The bytes are ordinary pickles of protocol 3, which ZODB's own tools read.  The standard library's pickler is used,
+because ZODB's own has no `reducer_override`, the hook on which the rules above stand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from persistent import Persistent
+from persistent.wref import WeakRef
+
+PROTOCOL = 3  # the newest that ZODB's reader and its `noload` understand
+
+_CODE = (type, types.FunctionType, types.BuiltinFunctionType)
+
+
+class RecordPickler(pickle.Pickler):
+    """Pickles one record after another into `file`.
+
+    `reference(obj)` gives the persistent reference of a persistent object; `note(obj)` the `Lost` that stands for a
+    volatile one.  `volatile` collects the volatile objects met since it was last cleared.
+    """
+
+    def __init__(self, file: BytesIO, reference: Callable[[Any], Any], note: Callable[[Any], Any]) -> None:
+        super().__init__(file, PROTOCOL)
+        self._reference = reference
+        self._note = note
+        self.volatile: list[Any] = []
+
+    def persistent_id(self, obj: Any) -> Any:
+        # type(obj), not isinstance: `__class__` may be a property of the user's
+        if issubclass(type(obj), (Persistent, WeakRef)):
+            return self._reference(obj)
+        return None
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if issubclass(kind, _CODE):
+            if kind is types.BuiltinFunctionType and not isinstance(obj.__self__, (types.ModuleType, type(None))):
+                return obj.__reduce_ex__(PROTOCOL)  # a bound method of a list, say: an object and a name
+            return NotImplemented if is_importable(obj) else self._volatile(obj)
+        if kind is types.ModuleType or issubclass(kind, types.ModuleType):
+            name = getattr(obj, "__name__", "")
+            return (importlib.import_module, (name,)) if sys.modules.get(name) is obj else self._volatile(obj)
+        try:
+            reduced = _reduce(obj)
+        except Exception:  # the object says that it cannot be pickled, or fails while it is asked
+            return self._volatile(obj)
+        if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6 or not callable(reduced[0]):  # noqa: PLR2004
+            named = isinstance(reduced, str) and is_importable(obj, reduced)
+            return NotImplemented if named else self._volatile(obj)
+        return reduced
+
+    def _volatile(self, obj: Any) -> Any:
+        self.volatile.append(obj)
+        return self._note(obj).__reduce__()
+
+
+def _reduce(obj: Any) -> Any:
+    """What pickle itself would ask an object for, in the same order."""
+    registered = pickle.dispatch_table.get(type(obj))  # type: ignore[attr-defined]
+    return obj.__reduce_ex__(PROTOCOL) if registered is None else registered(obj)
+
+
+def is_importable(code: Any, name: str | None = None) -> bool:
+    """Whether a function or class, or what goes by `name` in its module, can be found again there."""
+    module = getattr(code, "__module__", None)
+    if module is None:  # the type of None, say
+        return getattr(type(code), "__module__", "") == "builtins"
+    found: Any = sys.modules.get(module)
+    finder = getattr(type(found), "find_code", getattr)  # the workspace: look at its definitions, bring no variable in
+    for part in (name or code.__qualname__).split("."):
+        found = finder(found, part, None) if finder is getattr else finder(found, part)
+        finder = getattr
+        if found is None:
+            return False
+    return found is code

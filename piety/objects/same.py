@@ -1,0 +1,139 @@
+"""Whether two states are the same, by value and by shape.
+
+Pickles can differ though nothing changed: a set of strings comes in another order in another process, two equal
+strings are one object or two, NaN is not equal to itself.  So when the bytes differ, this walks both graphs side by
+side and says whether a program could tell them apart: same types, same values, same order where order counts, and
+plain mutable objects shared in the same places.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import types
+from typing import Any
+
+from persistent import Persistent
+
+from piety.objects.pickling import PROTOCOL
+
+_ATOMS = (type(None), bool, int, str, bytes, type(Ellipsis), type(NotImplemented), range)
+_BY_IDENTITY = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, Persistent)
+
+
+def same(old: Any, new: Any) -> bool:
+    """Whether `new` is what `old` is; both may hold cycles.
+
+    An answer of False may be wrong in one case only: sets whose elements are mutable objects with a hash of their
+    own, where matching the elements would be a search.  It costs one needless write.
+    """
+    return _Walk().same(old, new)
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self._partner: dict[int, int] = {}  # id in old -> id in new, one to one
+        self._back: dict[int, int] = {}
+        self._keep: list[Any] = []  # temporaries, kept so that no id is used twice
+
+    def same(self, old: Any, new: Any) -> bool:
+        todo = [(old, new)]  # a stack of its own: states can be deeper than Python's
+        while todo:
+            old, new = todo.pop()
+            if old is new:  # the old graph is freshly loaded: what it shares with the new one is a leaf
+                continue
+            if not self._step(old, new, todo):
+                return False
+        return True
+
+    def _step(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
+        kind = type(old)
+        if kind is not type(new):
+            return False
+        if kind in _ATOMS:
+            return bool(old == new)
+        if kind is float:
+            return struct.pack("d", old) == struct.pack("d", new)
+        if kind is complex:
+            return struct.pack("2d", old.real, old.imag) == struct.pack("2d", new.real, new.imag)
+        if issubclass(kind, _BY_IDENTITY):
+            return False  # it is not the same object, or `same` had not come here
+        if kind is tuple:
+            todo.extend(zip(old, new, strict=False))
+            return len(old) == len(new)
+        if kind is frozenset:
+            return self._sets(old, new, todo)
+        seen = self._partner.get(id(old))
+        if seen is not None or id(new) in self._back:
+            return seen == id(new) and self._back.get(id(new)) == id(old)
+        self._partner[id(old)], self._back[id(new)] = id(new), id(old)
+        self._keep += (old, new)
+        if kind is list:
+            todo.extend(zip(old, new, strict=False))
+            return len(old) == len(new)
+        if kind is dict:
+            todo.extend(zip(old.keys(), new.keys(), strict=False))
+            todo.extend(zip(old.values(), new.values(), strict=False))
+            return len(old) == len(new)
+        if kind is set:
+            return self._sets(old, new, todo)
+        if kind is bytearray:
+            return bool(old == new)
+        return self._objects(old, new, todo)
+
+    def _sets(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
+        if len(old) != len(new):
+            return False
+        try:
+            return bool({_frozen(each) for each in old} == {_frozen(each) for each in new})
+        except _NotFrozen:
+            # elements with a hash of their own: pair those that are equal, then look inside each pair
+            others = {each: each for each in new}
+            for each in old:
+                if each not in others:
+                    return False
+                todo.append((each, others.pop(each)))
+            return True
+
+    def _objects(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
+        try:
+            reduced = [_reduced(old), _reduced(new)]
+        except Exception:  # the object's own code fails: it cannot be shown to be the same
+            return False
+        self._keep += reduced
+        if isinstance(reduced[0], str) or isinstance(reduced[1], str):
+            return bool(reduced[0] == reduced[1])
+        todo.append((reduced[0], reduced[1]))
+        return True
+
+
+def _reduced(obj: Any) -> Any:
+    """An object taken apart by pickle's own rules, with its items in lists."""
+    made = pickle.dispatch_table.get(type(obj))  # type: ignore[attr-defined]
+    reduced = obj.__reduce_ex__(PROTOCOL) if made is None else made(obj)
+    if isinstance(reduced, str):
+        return reduced
+    parts = [None if part is None else list(part) if place in (3, 4) else part for place, part in enumerate(reduced)]
+    return tuple(parts)
+
+
+class _NotFrozen(Exception):
+    pass
+
+
+def _frozen(value: Any) -> Any:
+    """A hashable stand-in for an element of a set: equal for equal types and values only (1 is not True)."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return kind, value
+    if kind is float:
+        return kind, struct.pack("d", value)
+    if kind is complex:
+        return kind, struct.pack("2d", value.real, value.imag)
+    if kind is tuple:
+        return kind, tuple(_frozen(each) for each in value)
+    if kind is frozenset:
+        return kind, frozenset(_frozen(each) for each in value)
+    if issubclass(kind, _BY_IDENTITY):
+        return kind, id(value)
+    raise _NotFrozen

@@ -1,0 +1,340 @@
+"""Variables that persist, and how a turn's changes to them are found.
+
+Each variable has a record of its own in the image, except that variables which share a plain object (`b = a`) share a
+record: a *group*, so that they still share it after a resume.
+
+Between turns all variables *rest*: they are not in the namespace in which code runs.  The namespace's builtins are a
+dictionary whose `__missing__` brings a variable in when a turn first touches it, from whatever function the touch
+comes.  So a turn pays for what it touches, and nothing for a 100 MB list that it leaves alone.
+
+At the end of a turn the variables are gathered again.  Those that were touched are compared with the image (see
+`changes.py`); those that share objects are put into one group, those that no longer do into groups of their own.
+
+    Space       the namespace of one module, with the table of its variables
+    Group       the record of one or more variables
+    _Live       a group that was loaded or made in this process: it keeps the values, so that they stay the same
+                objects from turn to turn
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from piety.objects.changes import Changes, is_immutable, watches_itself
+from piety.objects.pickling import RecordPickler
+from piety.objects.same import same
+from piety.objects.store import ImageConnection
+
+MISSING: Any = object()
+
+# Names that Python itself keeps in a module; they belong to the process.
+SYSTEM_NAMES = frozenset(
+    "__name__ __doc__ __package__ __loader__ __spec__ __file__ __path__ __cached__ __builtins__ __annotations__ "
+    "__annotate__ __conditional_annotations__ __warningregistry__ __state__ __piety__".split()
+)
+
+
+@watches_itself
+class Group(Persistent):
+    """The values of one variable, or of several that share plain objects: {"module.name": value}."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+
+class _Live:
+    """A group in memory.  `values` are the objects themselves; `digest` is the hash of the record that they equal."""
+
+    __slots__ = ("digest", "group", "linked", "values")
+
+    def __init__(self, group: Group, values: dict[str, Any], digest: int | None) -> None:
+        self.group = group
+        self.values = values
+        self.digest = digest
+        # Other groups and objects that a volatile value here may reach: a closure holds what the image cannot see.
+        self.linked: set[_Live] = set()
+
+
+class Space:
+    """The namespace of one module whose variables persist, and the table of their groups.
+
+    `names` lists the variables of a module that declares them; where it is None, every name that code puts into the
+    namespace is a variable, and the namespace is empty between turns.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        namespace: dict[str, Any],
+        table: OOBTree,
+        names: frozenset[str] | None,
+        variables: Variables,
+    ) -> None:
+        self.module = module
+        self.namespace = namespace
+        self.table = table
+        self.names = names
+        self._variables = variables
+
+    def fetch(self, name: str) -> Any:
+        """Bring a resting variable into the namespace; `MISSING` if there is none of this name."""
+        return self._variables.fetch(self, name)
+
+    def key(self, name: str) -> str:
+        return f"{self.module}.{name}"
+
+    def present(self) -> dict[str, Any]:
+        """The variables that are in the namespace now: touched or assigned in this turn."""
+        if self.names is None:
+            return {name: value for name, value in self.namespace.items() if name not in SYSTEM_NAMES}
+        return {name: self.namespace[name] for name in self.names if name in self.namespace}
+
+    def rest(self) -> None:
+        """Empty the namespace of variables."""
+        for name in self.present():
+            del self.namespace[name]
+
+
+class RestingNames(dict[str, Any]):
+    """The `__builtins__` of a space: Python's own, and behind them, at first touch, what rests.
+
+    CPython asks `__builtins__` for a global name that is not in the namespace, and honours `__missing__` there.
+    """
+
+    def __init__(self, bring: Callable[[str], Any]) -> None:
+        super().__init__(vars(builtins))
+        self._bring = bring
+
+    def __missing__(self, name: str) -> Any:
+        value = self._bring(name)
+        if value is not MISSING:
+            return value
+        if hasattr(builtins, name):  # put there after this space was made
+            return getattr(builtins, name)
+        raise KeyError(name)
+
+
+class Variables:
+    """The variables of all spaces of one open image.
+
+    In a turn: `begin`, any number of `fetch`, `gather`, and after the commit `settle`; or `undo` in place of the last
+    two, before the abort.
+    """
+
+    def __init__(self, connection: ImageConnection, changes: Changes) -> None:
+        self._connection = connection
+        self._changes = changes
+        self._spaces: dict[str, Space] = {}
+        self._lives: dict[bytes, _Live] = {}  # oid of the group -> what is in memory of it
+        self._touched: dict[bytes, _Live] = {}
+        self._fetched: set[tuple[Space, str]] = set()
+        self._filled: list[tuple[_Live, dict[str, Any]]] = []  # what `gather` gave to the groups
+        self._dropped: list[Group] = []
+
+    # -- spaces
+
+    def add(self, space: Space) -> None:
+        self._spaces[space.module] = space
+
+    def remove(self, module: str) -> None:
+        self._spaces.pop(module, None)
+
+    # -- during a turn
+
+    def begin(self) -> None:
+        for each in (self._touched, self._fetched, self._filled, self._dropped):
+            each.clear()  # type: ignore[attr-defined]
+
+    def names(self, space: Space) -> set[str]:
+        """The variables of a space that this turn has touched or assigned so far."""
+        return {name for place, name in self._fetched if place is space} | set(space.present())
+
+    def fetch(self, space: Space, name: str) -> Any:
+        """Bring a resting variable into its namespace; `MISSING` if there is none of this name."""
+        group = space.table.get(name)
+        if group is None or (space, name) in self._fetched:  # fetched and not in the namespace: this turn deleted it
+            return MISSING
+        live = self._live(group)
+        self.touch((live,))
+        value = live.values[space.key(name)]
+        self._fetched.add((space, name))
+        space.namespace[name] = value
+        return value
+
+    def touch(self, lives: Iterable[_Live]) -> None:
+        """Count `lives`, and what their volatile values may reach, as touched by this turn."""
+        for live in lives:
+            oid = live.group._p_oid
+            if oid not in self._touched and oid is not None:
+                self._touched[oid] = live
+                self.touch(live.linked)
+
+    def touched(self) -> list[_Live]:
+        return list(self._touched.values())
+
+    def peek(self, space: Space, name: str) -> Any:
+        """The value of a variable if it is in memory, without touching it; else `MISSING`."""
+        group = space.table.get(name)
+        live = None if group is None else self._lives.get(group._p_oid)
+        return MISSING if live is None else live.values.get(space.key(name), MISSING)
+
+    def _live(self, group: Group) -> _Live:
+        live = self._lives.get(group._p_oid)
+        if live is None:
+            live = _Live(group, dict(group.values), hash(self._connection.stored(group)))
+            self._lives[group._p_oid] = live
+        return live
+
+    # -- a turn's end
+
+    def gather(self) -> None:
+        """Find what the turn changed and give it to the groups, ready for the commit."""
+        now, rebound = self._bindings()
+        free = dict(self._touched)
+        home = {key: live for live in free.values() for key in live.values}
+        for keys in self._parts(now, rebound):
+            homes = (home[key] for key in keys if key in home)
+            live = next((live for live in homes if free.pop(live.group._p_oid, None)), None)
+            if live is None or set(live.values) != keys or keys & rebound:
+                self._fill(live, {key: now[key] for key in now if key in keys})
+            elif self._differs(live):
+                self._fill(live, live.values)
+        self._dropped += [live.group for live in free.values()]  # all that these held is gone or went elsewhere
+        for key in rebound - set(now):
+            space, name = self._place(key)
+            if name in space.table:
+                del space.table[name]
+
+    def _bindings(self) -> tuple[dict[str, Any], set[str]]:
+        """The variables that this turn is about, and which of them got another value or none."""
+        present: dict[str, Any] = {}
+        for space in self._spaces.values():
+            for name, value in space.present().items():
+                present[space.key(name)] = value
+                if (group := space.table.get(name)) is not None:
+                    self.touch((self._live(group),))
+        deleted = {space.key(name) for space, name in self._fetched if name not in space.namespace}
+        before = {key: value for live in self._touched.values() for key, value in live.values.items()}
+        now = {key: present.get(key, value) for key, value in before.items() if key not in deleted}
+        now.update((key, value) for key, value in present.items() if key not in before)
+        rebound = deleted | {key for key, value in now.items() if before.get(key, MISSING) is not value}
+        return now, rebound
+
+    def _parts(self, now: dict[str, Any], rebound: set[str]) -> list[set[str]]:
+        """The variables of this turn by the records they belong into: together if they share plain objects."""
+        parts: list[set[str]] = []
+        for live in self._touched.values():
+            keys = set(live.values)
+            parts += [{key} for key in keys if key in now] if keys & rebound else [keys]
+        known = {key for keys in parts for key in keys}
+        parts += [{key} for key in now if key not in known]
+        mutable = [keys for keys in parts if not all(is_immutable(now[key]) for key in keys)]
+        if len(mutable) < 2:  # noqa: PLR2004 - two are needed to share
+            return parts
+        owner: dict[int, set[str]] = {}
+        alive = []  # an id means something only while its object lives
+        for keys in mutable:
+            reached = self._reach({key: now[key] for key in keys})
+            alive.append(reached)
+            for place in reached:
+                other = owner.setdefault(place, keys)
+                if other is not keys:
+                    keys |= other
+                    for each in [at for at, of in owner.items() if of is other]:
+                        owner[each] = keys
+                    parts.remove(other)
+        return parts
+
+    def _reach(self, values: dict[str, Any]) -> dict[int, Any]:
+        """The objects that these values hold and could share, by id."""
+        try:
+            _record, pickler = self._connection.look_as(Group, {"values": values})
+        except Exception:  # some value fails while it is pickled; `_look` finds which
+            return {id(value): value for value in values.values()}
+        memo = pickler.memo.copy()  # type: ignore[attr-defined]
+        return {place: value for place, (_number, value) in memo.items() if not is_immutable(value)}
+
+    def _differs(self, live: _Live) -> bool:
+        """Whether a group's values are no longer what the image has."""
+        values, record, pickler = self._look(live.values)
+        self._changes.saw(live.group, pickler)
+        if hash(record) == live.digest:
+            return False
+        if not same(self._connection.stored_state(live.group)["values"], values):
+            return True
+        live.digest = hash(record)
+        return False
+
+    def _look(self, values: dict[str, Any]) -> tuple[dict[str, Any], bytes, RecordPickler]:
+        """The record of these values, with a note in place of each that fails while it is pickled."""
+        try:
+            return values, *self._connection.look_as(Group, {"values": values})
+        except Exception:  # some value's own code failed, or it is nested too deep: that value is volatile as a whole
+            values = {key: self._storable(value) for key, value in values.items()}
+            return values, *self._connection.look_as(Group, {"values": values})
+
+    def _storable(self, value: Any) -> Any:
+        try:
+            self._connection.look_as(Group, value)
+        except Exception:  # as above: this is the one
+            self._changes.volatile.append((None, value))
+            return self._connection.note(value)
+        return value
+
+    def _fill(self, live: _Live | None, values: dict[str, Any]) -> None:
+        if live is None:
+            group = Group()
+            self._connection.add(group)
+            live = _Live(group, {}, None)
+        plain = all(map(is_immutable, values.values()))
+        live.group.values = values if plain else self._look(values)[0]
+        self._filled.append((live, values))
+        for key in values:
+            space, name = self._place(key)
+            if space.table.get(name) is not live.group:
+                space.table[name] = live.group
+
+    def _place(self, key: str) -> tuple[Space, str]:
+        module, _, name = key.rpartition(".")
+        return self._spaces[module], name
+
+    def settle(self) -> None:
+        """After the commit: remember what the image has now, and put the variables to rest."""
+        for live, values in self._filled:
+            live.values = values
+            live.digest = self._changes.records.get(live.group._p_oid)
+            self._lives[live.group._p_oid] = live
+            self._touched[live.group._p_oid] = live
+        for group in self._dropped:
+            self._lives.pop(group._p_oid, None)
+            self._touched.pop(group._p_oid, None)
+            self._changes.release(group._p_oid)
+        for oid, live in self._touched.items():
+            if self._changes.is_volatile(oid):
+                live.linked |= set(self._touched.values()) - {live}
+
+    def undo(self) -> None:
+        """Before the abort: let go of every value that the turn changed, so that the image's is loaded again."""
+        for oid, live in self._touched.items():
+            if self._differs(live):
+                self._lives.pop(oid, None)
+                live.group._p_invalidate()
+
+    def rest(self) -> None:
+        """Empty all namespaces of variables."""
+        for space in self._spaces.values():
+            space.rest()
+
+    def owners(self, value: Any) -> list[str]:
+        """Which variables, among those of the last turn, hold this object."""
+        found = []
+        for live in self._touched.values():
+            for key, each in live.values.items():
+                if each is value or id(value) in self._reach({key: each}):
+                    found.append(key.removeprefix("workspace."))
+        return found

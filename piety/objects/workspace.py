@@ -1,0 +1,438 @@
+"""The workspace: where the shell evaluates.
+
+A source is run statement by statement, in one namespace that is empty between turns:
+
+- what a statement *defines* (a function, a class, an import; also `Point = namedtuple(...)` and `f = lambda ...`,
+  code that knows itself by its name) goes into the workspace's source, one definition per name;
+- every other name is a variable (see `variables.py`).
+
+After a resume a definition is run again when its name is first used.  So starting costs nothing for imports and
+classes that nobody uses, and a definition that can no longer run (a library is gone) hurts only those who use it.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import ast
+import builtins
+import linecache
+import marshal
+import sys
+import types
+from collections.abc import Callable, Iterable
+from importlib.util import MAGIC_NUMBER
+from typing import Any
+
+from piety.objects.redefine import update_class, update_function
+from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
+from piety.objects.world import Content, Definition, Workspace
+
+NAME = "workspace"
+FILE = "image:workspace.py"
+KEPT_STATEMENTS = 1000  # so many statements of this process can still be shown in tracebacks
+
+_DEFINING: tuple[type, ...] = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+_BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While)
+if sys.version_info >= (3, 12):
+    _DEFINING = (*_DEFINING, ast.TypeAlias)
+
+# Compiled code is good for one version of Python; the magic number changes with the bytecode.
+CODE_TAG = f"{sys.implementation.cache_tag}-{MAGIC_NUMBER.hex()}"
+
+
+class WorkspaceModule(types.ModuleType):
+    """What `import workspace` gives; its attributes are the variables and definitions, resting or not."""
+
+    def __getattr__(self, name: str) -> Any:
+        evaluator: Evaluator = self.__dict__["__piety__"]
+        if name not in SYSTEM_NAMES:
+            try:
+                value = evaluator.own(name)
+            except Exception as error:
+                raise AttributeError(f"the definition of {name!r} in the workspace fails: {error}") from error
+            if value is not MISSING:
+                return value
+        raise AttributeError(f"the workspace has no {name!r}")
+
+    def __dir__(self) -> list[str]:
+        evaluator: Evaluator = self.__dict__["__piety__"]
+        return evaluator.names()
+
+    def find_code(self, name: str) -> Any:
+        """The function or class of this name, if its definition has run; see `pickling.is_importable`."""
+        evaluator: Evaluator = self.__dict__["__piety__"]
+        return evaluator.defined.get(name)
+
+
+class Evaluator:
+    """Runs sources in the workspace.
+
+    `journal(undo)` is called for each change in memory that a failed turn must take back.  `extra` are names that code
+    may use as long as the workspace has none of its own by that name: `world`, `image`.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        variables: Variables,
+        journal: Callable[[Callable[[], object]], None],
+        extra: dict[str, Any],
+    ) -> None:
+        self._workspace = workspace
+        self._variables = variables
+        self._journal = journal
+        self._extra = extra
+        self._statements = 0
+        self.shown: dict[str, Any] = {}  # `_` and `it`: they belong to the shell that evaluates
+        self.on_shown: Callable[[], None] = lambda: None  # called when code uses them
+        self.defined: dict[str, Any] = {}  # the definitions that have run in this process
+        self._running: set[str] = set()  # definitions that are being run now
+        self._out: set[str] = set()  # definitions that this turn may have deleted
+        self._deleters: set[str] = set()  # names that some function deletes
+        self.module = WorkspaceModule(NAME, "The module in which the shell evaluates.")
+        self.namespace = self.module.__dict__
+        self.space = Space(NAME, self.namespace, workspace.variables, None, variables)
+        variables.add(self.space)
+        # The namespace's builtins: Python's own, the definitions that have run, and behind them all that rests.
+        self._builtins = RestingNames(self.bring)
+        self._builtins["__build_class__"] = self._build_class
+        self._builtins.update({name: getattr(self, f"_{name}") for name in ("dir", "globals", "locals", "vars")})
+        self._python = dict(self._builtins)
+        self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
+        self._show_own(self._python)
+
+    # -- names
+
+    def bring(self, name: str) -> Any:
+        """What a name stands for that is neither in the namespace nor among the builtins; else `MISSING`."""
+        value = self.own(name)
+        if value is MISSING and name in self.shown:
+            value = self.shown[name]
+            self.on_shown()
+        if value is MISSING:
+            value = self._python.get(name, self._extra.get(name, MISSING))
+        return value
+
+    def own(self, name: str) -> Any:
+        """The variable or definition of this name; `MISSING` if there is none."""
+        if name in self.defined:
+            return self.defined[name]
+        value = self.space.fetch(name)
+        if value is MISSING and name in self._workspace.definitions and name not in self._out:
+            value = self._materialise(name)
+        return value
+
+    def names(self) -> list[str]:
+        """All names of the workspace, without loading what they stand for."""
+        present = {name for name in self.namespace if name not in SYSTEM_NAMES}
+        return sorted(present.union(self._workspace.variables, self._workspace.definitions))
+
+    def _show_own(self, names: Iterable[str]) -> None:
+        """Let the user's own names go before Python's, and Python's come back when the user's are gone."""
+        for name in names:
+            if name in self.defined:
+                self._builtins[name] = self.defined[name]
+            elif name in self._workspace.variables or name in self._workspace.definitions:
+                self._builtins.pop(name, None)
+            elif name in self._python:
+                self._builtins[name] = self._python[name]
+            else:
+                self._builtins.pop(name, None)
+
+    # Python's own functions that list names, told of those that rest.
+
+    def _dir(self, *args: Any) -> list[str]:
+        if args:
+            return dir(*args)
+        here = sys._getframe(1).f_locals
+        return sorted({*here, *(self.names() if here is self.namespace else ())})
+
+    def _globals(self) -> dict[str, Any]:
+        return self._all(sys._getframe(1).f_globals)  # type: ignore[no-any-return]
+
+    def _locals(self) -> Any:
+        return self._all(sys._getframe(1).f_locals)
+
+    def _vars(self, *args: Any) -> Any:
+        return vars(*args) if args else self._all(sys._getframe(1).f_locals)
+
+    def _all(self, here: Any) -> Any:
+        if here is self.namespace:
+            for name in self.names():
+                if name not in here and (value := self.own(name)) is not MISSING:
+                    here[name] = value
+        return here
+
+    # -- running
+
+    def run(self, source: str) -> Any:
+        """Run a source; the value of its last statement if that is an expression, else None.
+
+        Raises whatever the source raises; SyntaxError before anything runs.
+        """
+        self._statements += 1
+        file = f"<statement {self._statements}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        linecache.cache.pop(f"<statement {self._statements - KEPT_STATEMENTS}>", None)
+        for name in self._deleters:
+            self._fetch_to_delete(name)
+        value = None
+        try:
+            tree = self._compile(source, file, "exec", ast.PyCF_ONLY_AST)
+        except (ValueError, MemoryError, RecursionError) as error:  # NUL characters, or nested too deep
+            raise SyntaxError(str(error) or "the source is nested too deep") from None
+        for node in tree.body:
+            value = self._run_node(node, source, file)
+        return value
+
+    def _run_node(self, node: ast.stmt, source: str, file: str) -> Any:
+        for name in _deleted(node):
+            self._fetch_to_delete(name)
+        if isinstance(node, _DEFINING):
+            for text, each in _definitions(node, source):
+                self._define(text, each)
+        elif isinstance(node, ast.Expr):
+            return eval(self._compile(ast.Expression(node.value), file, "eval"), self.namespace)
+        else:
+            exec(self._compile(ast.Module([node], []), file, "exec"), self.namespace)
+            self._find_definitions(node, source)
+        return None
+
+    def _compile(self, source: Any, file: str, mode: str, flags: int = 0) -> Any:
+        for feature in self._workspace.features:
+            flags |= getattr(__future__, feature).compiler_flag
+        return compile(source, file, mode, flags, dont_inherit=True)
+
+    # -- definitions
+
+    def _define(self, text: str, node: ast.stmt) -> None:
+        """Run a definition and put its text into the workspace's source."""
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            self._workspace.features = tuple({*self._workspace.features, *(alias.name for alias in node.names)})
+        definition = Definition(text, self._workspace.next_line)
+        before = set(self.namespace)
+        bound = _bound_names(node)
+        for name in bound:  # a variable of this name goes
+            self.space.fetch(name)
+        self._exec(definition, store=True)
+        for name in bound or set(self.namespace) - before - set(self._workspace.variables):
+            if name in self.namespace:
+                self._keep(name, self.namespace.pop(name), definition)
+
+    def _keep(self, name: str, value: Any, definition: Definition) -> None:
+        """Make `definition` the one of `name`; a function that had the name goes on with the new code."""
+        old = self.defined.get(name)
+        undo = update_function(old, value)
+        if undo is not None:
+            self._journal(undo)
+            value = old
+        earlier = self._workspace.definitions.get(name)
+        if earlier is not None and _is_import_of(name, earlier.source) and _is_import_of(name, definition.source):
+            if definition.source in earlier.source.splitlines():  # the same again: nothing to write
+                self._set_defined(name, value)
+                return
+            definition.source = f"{earlier.source}\n{definition.source}"  # import os.path; import os
+        if definition.line == self._workspace.next_line:
+            self._workspace.next_line += definition.source.count("\n") + 3
+        self._workspace.definitions[name] = definition
+        self._out.discard(name)
+        self._set_defined(name, value)
+        linecache.cache.pop(FILE, None)
+
+    def _set_defined(self, name: str, value: Any) -> None:
+        before = self.defined.get(name, MISSING)
+
+        def undo() -> None:
+            if before is MISSING:
+                self.defined.pop(name, None)
+            else:
+                self.defined[name] = before
+            linecache.cache.pop(FILE, None)
+            self._show_own([name])
+
+        self._journal(undo)
+        self.defined[name] = value
+        self._show_own([name])
+
+    def _exec(self, definition: Definition, store: bool) -> None:
+        """Run a definition's text in the namespace, from its compiled form if there is one."""
+        if (content := definition.code.get(CODE_TAG)) is not None:
+            code = marshal.loads(content.data)
+        else:
+            tree = self._compile(definition.source, FILE, "exec", ast.PyCF_ONLY_AST)
+            self._deleters |= {name for node in tree.body for name in _deleted(node, in_functions=True)}
+            code = self._compile(ast.increment_lineno(tree, definition.line - 1), FILE, "exec")
+            if store:
+                definition.code[CODE_TAG] = Content(marshal.dumps(code))
+        exec(code, self.namespace)
+
+    def _materialise(self, name: str) -> Any:
+        """Run the definition of `name`, which has not run in this process yet."""
+        if name in self._running:
+            return MISSING  # it needs itself
+        definition = self._workspace.definitions[name]
+        before = set(self.namespace)
+        self._running.add(name)
+        try:
+            self._exec(definition, store=False)
+        finally:
+            self._running.discard(name)
+            made = {each: self.namespace.pop(each) for each in set(self.namespace) - before - set(self._workspace.variables)}
+        for each, value in made.items():
+            if self._workspace.definitions.get(each) is definition and each not in self.defined:
+                self.defined[each] = value  # no journal: the definition was there before this turn
+                self._show_own([each])
+        return self.defined.get(name, MISSING)
+
+    def _build_class(self, body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
+        """`class`: one defined again at the top level of the workspace stays the same object."""
+        new = builtins.__build_class__(body, name, *bases, **keywords)
+        caller = sys._getframe(1)
+        old = self.defined.get(name)
+        if caller.f_locals is self.namespace and isinstance(old, type) and name not in self._running:
+            undo = update_class(old, new)
+            if undo is not None:
+                self._journal(undo)
+                return old
+        return new
+
+    def _find_definitions(self, node: ast.stmt, source: str) -> None:
+        """Code that a statement bound to its own name: `Point = namedtuple(...)`, a def inside of an `if`."""
+        name = _assigned_name(node)
+        if name is not None:
+            value = self.namespace.get(name)
+            if self.defined.get(name, MISSING) is not value and (
+                _knows_itself(value, name) or isinstance(getattr(node, "value", None), ast.Lambda)
+            ):
+                text = ast.get_source_segment(source, node) or ast.unparse(node)
+                if name in self._workspace.definitions and _loads(node, name):  # f = cache(f)
+                    text = f"{self._workspace.definitions[name].source}\n{text}"
+                self._keep_text(name, text)
+            return
+        for each in ast.walk(node) if isinstance(node, _BLOCKS) else ():
+            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                if _knows_itself(self.namespace.get(each.name), each.name):
+                    self._keep_text(each.name, ast.unparse(each))
+
+    def _keep_text(self, name: str, text: str) -> None:
+        value = self.namespace[name]
+        self.space.fetch(name)
+        del self.namespace[name]
+        self._keep(name, value, Definition(text, self._workspace.next_line))
+
+    def _fetch_to_delete(self, name: str) -> None:
+        """Put a resting name into the namespace, because `del` looks nowhere else."""
+        if name in self.namespace or self.space.fetch(name) is not MISSING:
+            return
+        if name in self._workspace.definitions and (value := self.own(name)) is not MISSING:
+            self._set_defined(name, value)  # so that a failure brings it back
+            del self.defined[name]
+            self._out.add(name)
+            self._show_own([name])
+            self.namespace[name] = value
+
+    # -- a turn's end
+
+    def end_turn(self) -> None:
+        """Before the commit: sort what lies in the namespace; what is left there is variables."""
+        for name in self._out:
+            value = self.namespace.pop(name, MISSING)
+            if value is MISSING:
+                del self._workspace.definitions[name]
+            else:
+                self._set_defined(name, value)
+        for name, value in self.space.present().items():
+            if name in ("_", "it"):
+                self.shown[name] = self.namespace.pop(name)
+            elif self.defined.get(name, MISSING) is value:
+                del self.namespace[name]
+            elif name in self._workspace.definitions:
+                del self._workspace.definitions[name]
+                self._set_defined(name, value)
+                del self.defined[name]
+        self._out.clear()
+
+    def rest(self) -> None:
+        """The turn is over, one way or the other: its names are out of the way again."""
+        names = self._variables.names(self.space)
+        self.space.rest()
+        self._out.clear()
+        self._show_own(names)
+
+    # -- source
+
+    def get_source(self, _name: str = NAME) -> str:
+        """The workspace's source, each definition at its line; linecache calls this for tracebacks."""
+        lines: list[str] = []
+        for definition in self._ordered():
+            lines += [""] * (definition.line - 1 - len(lines))
+            lines += definition.source.splitlines()
+        return "\n".join(lines) + "\n"
+
+    def source(self) -> str:
+        """The same for people: imports first, two blank lines between the others."""
+        texts = [definition.source for definition in self._ordered()]
+        imports = [text for text in texts if text.startswith(("import ", "from "))]
+        return "\n\n\n".join((["\n".join(imports)] if imports else []) + [text for text in texts if text not in imports]) + "\n"
+
+    def _ordered(self) -> list[Definition]:
+        return sorted(set(self._workspace.definitions.values()), key=lambda each: each.line)
+
+
+def _text(node: Any, source: str) -> str:
+    """A top-level statement as it was typed, decorators included."""
+    segment = ast.get_source_segment(source, node)
+    if getattr(node, "decorator_list", None):
+        first = node.decorator_list[0]
+        lines = source.splitlines(keepends=True)
+        segment = "".join(lines[first.lineno - 1 : node.end_lineno])
+    return segment if segment is not None else ast.unparse(node)
+
+
+def _definitions(node: Any, source: str) -> list[tuple[str, ast.stmt]]:
+    """A defining statement as one definition per name."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) > 1:
+        parts = [ast.ImportFrom(node.module, [name], node.level) if isinstance(node, ast.ImportFrom) else ast.Import([name])
+                 for name in node.names]  # fmt: skip
+        return [(ast.unparse(part), part) for part in parts]
+    return [(_text(node, source), node)]
+
+
+def _bound_names(node: Any) -> list[str]:
+    """The names that a definition binds; none for a star import, where nobody can tell."""
+    if isinstance(node, ast.Import):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in node.names if alias.name != "*"]
+    return [node.name.id if isinstance(node.name, ast.Name) else node.name]
+
+
+def _is_import_of(name: str, text: str) -> bool:
+    return all(line == f"import {name}" or line.startswith(f"import {name}.") and " as " not in line for line in text.splitlines())
+
+
+def _assigned_name(node: ast.stmt) -> str | None:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else None
+
+
+def _knows_itself(value: Any, name: str) -> bool:
+    """Whether `value` is code of the workspace that carries this very name."""
+    if not isinstance(value, (type, types.FunctionType)) and type(value).__module__ != "functools":
+        return False
+    return getattr(value, "__module__", None) == NAME and getattr(value, "__qualname__", None) == name
+
+
+def _loads(node: ast.AST, name: str) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load) for each in ast.walk(node))
+
+
+def _deleted(node: ast.AST, in_functions: bool = False) -> set[str]:
+    """Global names that a statement may delete: itself, or (`in_functions`) when a function in it is called."""
+    if not isinstance(node, (ast.Delete, *_BLOCKS)) and not in_functions:
+        return set()
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)}
+    if in_functions and names:
+        names &= {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
+    return names
