@@ -104,6 +104,7 @@ class Image:
             raise
         self._importer.install()
         sys.modules[NAME] = self._evaluator.module
+        self.world._p_deactivate()  # it was read before its objects could find their classes in the image
         Image._open = self
 
     def _find_world(self) -> World:
