@@ -31,8 +31,16 @@ class NoImage(PietyError):
     """The file is no image."""
 
 
+class NoAccess(PietyError):
+    """The image is there, but may not be read or written here."""
+
+
 class DamagedImage(PietyError):
     """The image's file is damaged; nothing was changed in it."""
+
+
+class DamagedObject(PietyError):
+    """One object's record is damaged; the rest of the image is as good as ever."""
 
 
 class NewerFormat(PietyError):

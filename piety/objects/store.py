@@ -6,66 +6,208 @@ This is the one module that touches private names of ZODB; each is listed here a
     Connection._store_objects   called with an ObjectWriter for each object that is written, and those it reaches
     Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
     Connection._storage         the storage as this connection sees it, savepoints included
+    Connection._cache           the objects in memory
+    ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
     ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
-    FileStorage._save_index     writes `image.fs.index`; `_pos` is the end of the last transaction, `_index` the index
+    FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
+                                index, the end of what it knows and the transaction there, or None
+    FileStorage._save_index     called while opening and closing
+    FileStorage._check_sanity   whether an index fits the file; the transaction that ends at its end
+    FileStorage._finish         makes a voted transaction count; `_finish_finish` is its end: flush, fsync, `_pos`, `_index`
+    FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
+    FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
+    FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
+    FileStorage._lock, ._lock_file, ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num, ._clear_temp
 
 The files in a home's `image/`: `image.fs` is the image, append-only; `image.fs.index` tells where each object's
-newest record stands and can be made anew from it; `image.fs.lock` names the process that has it.
+newest record stands and can be made anew from it; `image.fs.lock` names the process that has it; `image.fs.tmp` is a
+transaction that is being made.
+
+A transaction is written with the status "c", and counts from the moment when that one byte becomes " ".  So what
+a pulled plug leaves is a file that ends in an unfinished transaction, and opening cuts that off.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import pickle
+import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from BTrees.fsBTree import fsBucket
 from persistent import Persistent
 from transaction.interfaces import TransientError
 from zc.lockfile import LockError
 from ZODB.Connection import Connection
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
-from ZODB.FileStorage.format import CorruptedError
-from ZODB.FileStorage.FileStorage import FileStorageError
+from ZODB.FileStorage.FileStorage import TempFormatter, read_index
+from ZODB.FileStorage.format import TRANS_HDR, TRANS_HDR_LEN, CorruptedError
+from ZODB.fsIndex import fsIndex
 from ZODB.POSException import POSError, StateLoadError
 from ZODB.serialize import ObjectReader, ObjectWriter
 
-from piety.errors import DamagedImage, NoImage, PietyInUse
+from piety.errors import DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
 from piety.objects.pickling import RecordPickler
 
 # After a kill the records since the last save of the index are read again, 4 us each: so that this stays under the
 # 40 ms that a person does not notice, but costs less than 1 % of the commits, the index is saved after so many
-# records, or after so many seconds, whichever comes first (a large index costs more to save: 15 ms a million).
+# records, or after so many seconds, whichever comes first (a large index costs more to save: 30 ms a million).
 INDEX_RECORDS = 5_000
 INDEX_SECONDS = 60.0
+# A transaction of so many records has its index saved before it counts: a kill right after it may not cost the next
+# start the time to read them all (4 s a million).
+HUGE = 50_000
 
 _MAGIC = b"FS30"
 
+# ZODB tells its troubles to these loggers, with tracebacks.  A person gets one line from us instead; who sets up
+# logging gets theirs too.
+for _name in ("ZODB", "txn"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+_log = logging.getLogger("piety")
+
 
 class ImageStorage(FileStorage):  # type: ignore[misc]
-    """A FileStorage that keeps its index fresh, so that opening after a kill is fast."""
+    """A FileStorage that opens fast after a kill, and goes on when a full disk has room again."""
+
+    _ltid: bytes | None = None  # None while it is being opened
 
     def __init__(self, path: str, **options: Any) -> None:
         self._unsaved = 0
         self._saved_at = time.monotonic()
         self._saved_pos = -1
-        super().__init__(path, **options)
-        if self._used_index:
-            self._saved_pos = self._indexed_pos
+        self._broken = False  # whether the files still have to be mended
+        try:
+            super().__init__(path, **options)
+        except BaseException:
+            self._let_go()
+            raise
+        self._save_index()
+
+    def close(self) -> None:
+        self._save_index()  # here, because FileStorage does it after it has let the lock go
+        super().close()
+
+    def _let_go(self) -> None:
+        for name in ("_file", "_files", "_tfile", "_lock_file"):
+            file = getattr(self, name, None)
+            if file is not None:
+                file.close()
+
+    # -- opening
 
     def _restore_index(self) -> Any:
-        restored = super()._restore_index()
-        self._indexed_pos = restored[1] if restored is not None else -1
-        return restored
+        """The newest saved index that fits the file; and the file's end is made whole before it is read further."""
+        here, ahead = f"{self._file_name}.index", f"{self._file_name}.index.ahead"
+        found = {name: saved for name in (here, ahead) if (saved := self._read_index(name)) is not None}
+        newest = max(found, key=lambda name: found[name][1], default=None)
+        if newest == ahead:
+            os.replace(ahead, here)
+        self._saved_pos = found[newest][1] if newest is not None else -1
+        self._make_end_whole(max(self._saved_pos, len(_MAGIC)))
+        return None if newest is None else found[newest]
+
+    def _read_index(self, name: str) -> tuple[fsIndex, int, bytes] | None:
+        """What a saved index says: the index, the end of what it knows, the transaction there; None if it is no good.
+
+        The file holds pickles, and could be anybody's: so no class is unpickled from it, and it must name the
+        transaction that it ends with.
+        """
+        try:
+            with open(name, "rb") as file:
+                unpickler = _IndexUnpickler(file)
+                end = unpickler.load()
+                entries = []
+                while entry := unpickler.load():
+                    entries.append(entry)
+                last = unpickler.load()
+            index = fsIndex()
+            index.__setstate__({"state_version": 1, "_data": entries})
+            return (index, end, last) if self._check_sanity(index, end) == last else None
+        except Exception:  # whatever stands there: it can be made anew
+            return None
+
+    def _make_end_whole(self, start: int) -> None:
+        """Cut off the transaction that was being written when the plug was pulled; it was never reported done.
+
+        `start` is the end of some transaction.  Raises `DamagedImage` if the file is damaged before its end.
+        """
+        size = self._file.seek(0, os.SEEK_END)
+        place, status = self._first_unsound(start, size)
+        if place == size:
+            return
+        if status != b"c":
+            if self._ends_whole(size):
+                raise _damaged(Path(self._file_name), f"the transaction at byte {place} cannot be read")
+            self._keep_tail(place)
+        self._file.truncate(place)
+
+    def _first_unsound(self, place: int, size: int) -> tuple[int, bytes]:
+        """Where the first transaction begins that is not whole, and its status ("c" for unfinished)."""
+        while place < size:
+            self._file.seek(place)
+            header = self._file.read(TRANS_HDR_LEN)
+            if len(header) < TRANS_HDR_LEN:
+                return place, b"c"
+            _tid, length, status, *lengths = struct.unpack(TRANS_HDR, header)
+            end = place + length + 8
+            if status == b"c" and end >= size:
+                return place, b"c"
+            if status not in (b" ", b"p", b"u") or length < TRANS_HDR_LEN + sum(lengths) or end > size:
+                return place, b""
+            self._file.seek(end - 8)
+            if struct.unpack(">Q", self._file.read(8)) != (length,):
+                return place, b""
+            place = end
+        return place, b""
+
+    def _ends_whole(self, size: int) -> bool:
+        """Whether the file ends with a whole transaction."""
+        self._file.seek(size - 8)
+        (length,) = struct.unpack(">Q", self._file.read(8))
+        begin = size - 8 - length
+        return len(_MAGIC) <= begin < size and self._first_unsound(begin, size)[0] == size
+
+    def _keep_tail(self, place: int) -> None:
+        """Copy what is going to be cut off: it is not what a pulled plug leaves."""
+        number = 0
+        while os.path.exists(name := f"{self._file_name}.tr{number}"):
+            number += 1
+        self._file.seek(place)
+        with open(name, "wb") as tail:
+            shutil.copyfileobj(self._file, tail)
+        _log.warning("piety: %s ended within a turn; it goes on from the turn before, and the rest is kept in %s", self._file_name, name)
+
+    # -- the index
 
     def _save_index(self) -> None:
-        if self._saved_pos != self._pos:  # a session that only read leaves the index alone
-            super()._save_index()
-            self._saved_pos = self._pos
+        """Save the index, unless it is saved already or the disk is full: it can wait, and be made anew."""
+        if self._saved_pos != self._pos > len(_MAGIC) and self._ltid is not None:
+            name = f"{self._file_name}.index"
+            if self._write_index(self._index, self._pos, self._ltid, f"{name}.new"):
+                os.replace(f"{name}.new", name)
+                self._saved_pos = self._pos
+
+    def _write_index(self, index: fsIndex, end: int, last: bytes, name: str) -> bool:
+        try:
+            index.save(end, name)
+            with open(name, "ab") as file:
+                pickle.dump(last, file, 3)
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut can leave an empty file with the right name
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            return False
+        return True
 
     def keep_index_fresh(self, records: int, now: float | None = None) -> bool:
         """Count records just committed, and save the index if it has fallen behind; whether it was saved."""
@@ -78,6 +220,115 @@ class ImageStorage(FileStorage):  # type: ignore[misc]
             self._save_index()
         self._unsaved, self._saved_at = 0, now
         return True
+
+    # -- writing
+
+    def tpc_begin(self, transaction: Any, tid: bytes | None = None, status: str = " ") -> None:
+        if self._broken:
+            self._mend(self._files.flush)
+        super().tpc_begin(transaction, tid, status)
+
+    def store(self, oid: bytes, oldserial: bytes, data: bytes, version: str, transaction: Any) -> None:
+        try:
+            super().store(oid, oldserial, data, version, transaction)
+        except OSError:
+            self._mend(self._files.flush)
+            raise
+
+    def tpc_vote(self, transaction: Any) -> Any:
+        try:
+            return super().tpc_vote(transaction)
+        except OSError:
+            self._mend(self._files.flush)
+            raise
+
+    def _finish(self, tid: bytes, user: bytes, description: bytes, extension: bytes) -> None:
+        """Make the transaction count.  FileStorage closes itself if that fails; here the transaction is undone."""
+        ahead = f"{self._file_name}.index.ahead"
+        saved = len(self._tindex) >= HUGE and self._write_index(self._index_ahead(), self._nextpos, tid, ahead)
+        try:
+            self._file.seek(self._pos + 16)
+            self._file.write(self._tstatus.encode())
+            self._finish_finish(tid)
+        except OSError:
+            self._mend(self._files.empty)  # `tpc_finish` keeps the readers out already
+            raise
+        if saved:
+            os.replace(ahead, f"{self._file_name}.index")
+            self._saved_pos, self._unsaved = self._pos, 0
+
+    def _index_ahead(self) -> fsIndex:
+        """The index as it will be when the transaction that is being written counts."""
+        index = fsIndex()
+        index.__setstate__(self._index.__getstate__())
+        index.update(self._tindex)
+        return index
+
+    def _mend(self, forget_read: Callable[[], None]) -> None:
+        """Leave nothing of a transaction that could not be written, neither in the files nor in their buffers.
+
+        A file that could not write keeps what it has in its buffer and fails with it at every later step, so new ones
+        are opened.  If that fails too, it is tried again before the next transaction; reading goes on.
+        """
+        self._broken = True
+        with self._lock:
+            for file in (self._file, self._tfile):
+                with contextlib.suppress(OSError):
+                    file.close()
+            os.truncate(self._file_name, self._pos)
+            self._file = open(self._file_name, "r+b")
+            self._tfile = open(f"{self._file_name}.tmp", "w+b")
+            self._tfmt = TempFormatter(self._tfile)
+            self._nextpos = 0
+            forget_read()
+        self._broken = False
+
+    def _clear_temp(self) -> None:
+        if self._broken:
+            self._tindex.clear()
+        else:
+            super()._clear_temp()
+
+    # -- looking
+
+    def last_turn(self) -> tuple[bytes, str, str]:
+        """The number of the last transaction, who made it, and what it did."""
+        with self._lock:
+            length = self._read_num(self._pos - 8)
+            header = self._read_txn_header(self._pos - 8 - length)
+        return header.tid, header.user.decode("utf-8", "replace"), header.descr.decode("utf-8", "replace")
+
+    def oids(self) -> Iterator[bytes]:
+        """The number of every object that was ever stored, those that were taken back by an undo too."""
+        return iter(self._index)
+
+    def has(self, oid: bytes) -> bool:
+        """Whether an object of this number was ever stored."""
+        return oid in self._index
+
+    def check_log(self) -> Iterator[str]:
+        """Read the whole file as if there were no index; what is damaged in it, and what the index has wrong."""
+        index = fsIndex()
+        try:
+            with open(self._file_name, "rb") as file:
+                end, _last, _tid = read_index(file, self._file_name, index, {}, read_only=True)
+        except _DAMAGE as error:
+            yield f"the log is damaged, and the image cannot be opened without its index ({error})"
+            return
+        if end < self._pos:
+            yield f"the log is damaged: it can be read up to byte {end} of {self._pos}"
+        wrong = sum(self._index.get(oid) != place for oid, place in index.iteritems())
+        if end == self._pos and (wrong or len(index) != len(self._index)):
+            yield f"the index is wrong about {wrong} objects; delete {self._file_name}.index while no process uses the home"
+
+
+# What FileStorage raises when it reads damaged bytes: headers that make no sense, numbers and texts that are none.
+_DAMAGE = (CorruptedError, POSError, ValueError)
+
+
+class _IndexUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"an index holds only numbers and bytes, not {module}.{name}")
 
 
 class _Reader(ObjectReader):  # type: ignore[misc]
@@ -118,6 +369,23 @@ class ImageConnection(Connection):  # type: ignore[misc]
 
         writer.serialize = reporting
         super()._store_objects(writer, transaction)
+
+    def setstate(self, obj: Any) -> None:
+        try:
+            super().setstate(obj)
+        except TransientError:
+            raise
+        except _DAMAGE as error:
+            why = error.__cause__ or error
+            raise DamagedObject(
+                f"{type(obj).__qualname__} {int.from_bytes(obj._p_oid, 'big'):#x} cannot be read "
+                f"({type(why).__name__}: {why}); to see all that is broken: piety check"
+            ) from error
+
+    def take_apart(self, record: bytes, find_class: Callable[[Any, str, str], Any]) -> tuple[Any, Any]:
+        """The class of a record (perhaps with arguments) and a fresh copy of its state."""
+        unpickler = ObjectReader(self, self._cache, find_class)._get_unpickler(record)
+        return unpickler.load(), unpickler.load()
 
     def look(self, obj: Any) -> tuple[bytes, RecordPickler]:
         """The record that `obj` would get if it were stored now, and the pickler that made it; changes nothing."""
@@ -172,59 +440,43 @@ class ImageDB(DB):  # type: ignore[misc]
 def open_database(path: Path, class_factory: Callable[[Any, str, str], Any], create: bool = False) -> ImageDB:
     """Open the image file at `path` for this process alone.
 
-    Raises `NoImage`, `PietyInUse`, `DamagedImage`; the file is as it was then.
+    Raises `NoImage`, `NoAccess`, `PietyInUse`, `DamagedImage`; the file is as it was then.
     """
     if not create and not path.exists():
         raise NoImage(f"{path} is missing: this home has no image; make another home with: piety new --home PLACE")
-    tails = set(_tails(path))
-    whole = _ends_whole(path)
+    _require_magic(path)
     try:
         storage = ImageStorage(str(path), create=create)
     except LockError:
         pid = _owner(path)
         raise PietyInUse(_in_use(path, pid), pid) from None
-    except (CorruptedError, FileStorageError) as error:
+    except OSError as error:
+        raise _no_access(path, error) from error
+    except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
-    cut = sorted(set(_tails(path)) - tails)
-    if cut and whole:  # FileStorage took a damaged header for a torn end and cut there: put the rest back
+    try:
+        return ImageDB(storage, class_factory=class_factory, large_record_size=1 << 62, cache_size=20_000)
+    except BaseException:
         storage.close()
-        with path.open("ab") as image:
-            for tail in cut:
-                image.write(tail.read_bytes())
-                tail.unlink()
-        Path(f"{path}.index").unlink(missing_ok=True)
-        raise _damaged(path, "a transaction in its middle cannot be read")
-    for tail in cut:  # the turn that was being written when the plug was pulled; it was never reported done
-        tail.unlink()
-    return ImageDB(storage, class_factory=class_factory, large_record_size=1 << 62, cache_size=20_000)
+        raise
 
 
-def _tails(path: Path) -> Iterator[Path]:
-    """The pieces that FileStorage cut off, which it names image.fs.tr0, .tr1 and so on."""
-    return path.parent.glob(f"{path.name}.tr[0-9]*")
+def _require_magic(path: Path) -> None:
+    """Raise `NoImage` for a file of another kind."""
+    try:
+        with path.open("rb") as image:
+            begin = image.read(len(_MAGIC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _no_access(path, error) from error
+    if begin != _MAGIC:
+        what = "is empty" if not begin else "is no image (it does not begin as one); is it another program's file?"
+        raise NoImage(f"{path} {what}; put the image back, or choose another home with --home")
 
 
-def _ends_whole(path: Path) -> bool:
-    """Whether the file ends with a whole transaction: its length stands at its begin and at its end.
-
-    Raises `NoImage` for a file of another kind.  Layout: ZODB/FileStorage/format.py.
-    """
-    if not path.exists():
-        return False
-    with path.open("rb") as image:
-        if image.read(4) != _MAGIC:
-            raise NoImage(f"{path} is no image (it does not begin as one); is it another program's file?")
-        end = image.seek(0, os.SEEK_END)
-        if end < 4 + 23 + 8:
-            return False
-        image.seek(end - 8)
-        (length,) = struct.unpack(">Q", image.read(8))
-        begin = end - 8 - length
-        if begin < 4:
-            return False
-        image.seek(begin)
-        _tid, at_begin, status = struct.unpack(">8sQc", image.read(17))
-        return bool(at_begin == length and status in b" p")
+def _no_access(path: Path, error: OSError) -> NoAccess:
+    return NoAccess(f"the image in {path.parent.parent} cannot be opened for writing: {error.strerror} ({error.filename or path})")
 
 
 def _damaged(path: Path, why: str) -> DamagedImage:
