@@ -16,21 +16,20 @@ in the process's `sys.modules`.
 
 from __future__ import annotations
 
+import _signal  # what `signal` is made of, without its enumerations, which take time to make
 import contextlib
 import importlib
 import io
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transaction import TransactionManager
 
 from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError, PietyInUse
+from piety.objects.broken import find
 from piety.objects.changes import Changes, find_path, is_immutable
 from piety.objects.importing import Importer
 from piety.objects.lost import Volatiles, describe
@@ -40,11 +39,13 @@ from piety.objects.variables import Group, Variables
 from piety.objects.workspace import NAME, Evaluator
 from piety.objects.world import FORMAT, World
 
-IMAGE_FILE = Path("image") / "image.fs"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMAGE_FILE = "image/image.fs"  # in a home
 ROOT = "world"
 
 
-@dataclass
 class Outcome:
     """What a turn left: the value of a last expression, what was printed, and the exception if it failed.
 
@@ -52,11 +53,15 @@ class Outcome:
     that cannot be stored.
     """
 
-    value: Any = None
-    output: str = ""
-    error: BaseException | None = None
-    traceback: str = ""
-    notices: list[str] = field(default_factory=list)
+    def __init__(self) -> None:  # no dataclass: importing that takes a tenth of the start
+        self.value: Any = None
+        self.output = ""
+        self.error: BaseException | None = None
+        self.traceback = ""
+        self.notices: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<outcome: {'failed' if self.error is not None else 'done'}>"
 
 
 class Image:
@@ -64,12 +69,12 @@ class Image:
 
     _open: Image | None = None  # the one of this process
 
-    def __init__(self, home: Path, create: bool = False) -> None:
+    def __init__(self, home: str, create: bool = False) -> None:
         if Image._open is not None:
             raise PietyInUse(
-                f"this process has the image in {Image._open.home} open, and can have one at a time; close that first", os.getpid()
+                f"this process has the image in {Image._open._home} open, and can have one at a time; close that first", os.getpid()
             )
-        self.home = home
+        self._home = home
         self.notices: list[str] = []  # what there is to say about the last turn
         self._undo_log: list[Callable[[], object]] = []
         self._turn = ""  # the label of the turn that runs, or ""
@@ -80,7 +85,7 @@ class Image:
         self._volatiles = Volatiles()
         self._renames: dict[str, str] = {}
         self.user = _user()
-        self._db = open_database(home / IMAGE_FILE, self._find_class, create)
+        self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
         try:
             self._transactions = TransactionManager(explicit=True)
             self._connection: ImageConnection = self._db.open(self._transactions)
@@ -110,12 +115,19 @@ class Image:
     def _find_world(self) -> World:
         world = self._connection.root().get(ROOT)
         if not isinstance(world, World):
-            raise NoImage(f"{self.home / IMAGE_FILE} is a ZODB file, but not an image of Piety; choose another home with --home")
+            raise NoImage(f"{self._home}/{IMAGE_FILE} is a ZODB file, but not an image of Piety; choose another home with --home")
         if world.format > FORMAT:
             raise NewerFormat(
-                f"the image in {self.home} has format {world.format}, and this Piety reads up to {FORMAT}; use a newer Piety"
+                f"the image in {self._home} has format {world.format}, and this Piety reads up to {FORMAT}; use a newer Piety"
             )
         return world
+
+    @property
+    def home(self) -> Path:
+        """The folder of this system on the host."""
+        from pathlib import Path
+
+        return Path(self._home)
 
     def close(self) -> None:
         """Let the image go.  What cannot be stored is lost now; closing twice is allowed."""
@@ -142,7 +154,7 @@ class Image:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<image in {self.home}>"
+        return f"<image in {self._home}>"
 
     # -- turns
 
@@ -291,12 +303,12 @@ class Image:
         return self._volatiles.note(obj, f"turn {self._turn!r}", f"evaluate {self._made!r}" if self._made else "make it anew")
 
     def _find_class(self, _connection: Any, module: str, name: str) -> Any:
-        from ZODB.broken import find_global
-
+        if (module, name) == (find.__module__, find.__name__):  # a record that was written while a class was missing
+            return lambda module, name: self._find_class(None, module, name)
         renamed = self._renames.get(f"{module}:{name}")
         if renamed is not None:
             module, _, name = renamed.partition(":")
-        return find_global(module, name)
+        return find(module, name)
 
     def _observe(self) -> list[str]:
         """What is to be said about the records just written; each thing is said once."""
@@ -344,14 +356,14 @@ def _user() -> str:
 @contextlib.contextmanager
 def _no_interrupt() -> Iterator[None]:
     """Keep Ctrl-C waiting; it comes when the block is left."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+    if threading.current_thread() is not threading.main_thread() or not hasattr(_signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
 def _traceback(error: BaseException) -> str:

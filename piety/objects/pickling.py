@@ -14,10 +14,11 @@ because ZODB's own has no `reducer_override`, the hook on which the rules above 
 
 from __future__ import annotations
 
+import copyreg
 import importlib
-import pickle
 import sys
 import types
+from _pickle import Pickler  # what `pickle` is made of, without the rest of it
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -25,12 +26,14 @@ from typing import Any
 from persistent import Persistent
 from persistent.wref import WeakRef
 
+from piety.objects.broken import Missing, find
+
 PROTOCOL = 3  # the newest that ZODB's reader and its `noload` understand
 
 _CODE = (type, types.FunctionType, types.BuiltinFunctionType)
 
 
-class RecordPickler(pickle.Pickler):
+class RecordPickler(Pickler):
     """Pickles one record after another into `file`.
 
     `reference(obj)` gives the persistent reference of a persistent object; `note(obj)` the `Lost` that stands for a
@@ -51,6 +54,8 @@ class RecordPickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
+        if kind is Missing:
+            return find, (obj.__module__, obj.__name__)
         if issubclass(kind, _CODE):
             if kind is types.BuiltinFunctionType and not isinstance(obj.__self__, (types.ModuleType, type(None))):
                 return obj.__reduce_ex__(PROTOCOL)  # a bound method of a list, say: an object and a name
@@ -74,7 +79,7 @@ class RecordPickler(pickle.Pickler):
 
 def _reduce(obj: Any) -> Any:
     """What pickle itself would ask an object for, in the same order."""
-    registered = pickle.dispatch_table.get(type(obj))  # type: ignore[attr-defined]
+    registered = copyreg.dispatch_table.get(type(obj))
     return obj.__reduce_ex__(PROTOCOL) if registered is None else registered(obj)
 
 
