@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from piety.deferred import starting
+
 
 def main() -> None:
-    """Run the command line; a mistake that a person can mend is one line and exit status 2."""
-    from piety.cli import piety
-
+    """Run the command line."""
+    with starting():
+        from piety.cli import piety
     piety(prog_name="piety")
 
 

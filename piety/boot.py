@@ -8,60 +8,76 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
+from collections.abc import Iterator
 
 from piety.errors import HomeExists, NoHome
 from piety.objects.image import IMAGE_FILE, Image
 
+Place = str | os.PathLike[str]
 
-def default_home() -> Path:
+
+def default_home() -> str:
     """PIETY_HOME, or the platform's place for user data."""
     if place := os.environ.get("PIETY_HOME"):
-        return Path(place).expanduser()
-    from platformdirs import user_data_path
+        return os.path.expanduser(place)
+    from platformdirs import user_data_dir
 
-    return user_data_path("piety")
+    return user_data_dir("piety")
 
 
-def open(home: str | os.PathLike[str] | None = None, create: bool = False) -> Image:
+def open(home: Place | None = None, create: bool = False) -> Image:
     """Open the image of a home for this process alone; with `create`, make the home if it is not there.
 
     Raises `NoHome`, `PietyInUse` (with the number of the process that has it), `NoImage`, `DamagedImage` or
     `NewerFormat`.
     """
-    place = (default_home() if home is None else Path(home).expanduser()).absolute()
-    if (place / IMAGE_FILE).exists():
+    place = _absolute(home)
+    if os.path.exists(f"{place}/{IMAGE_FILE}"):
         return Image(place)
-    if create and not (place / IMAGE_FILE.parent).exists():
+    if os.path.exists(os.path.dirname(f"{place}/{IMAGE_FILE}")):
+        raise NoHome(
+            f"{place} is a home without an image ({IMAGE_FILE} is missing); "
+            "put it back, or make another home with: piety new --home PLACE"
+        )
+    if create:
         return make(place)
-    if (place / IMAGE_FILE.parent).exists():
-        raise NoHome(f"{place} is a home without an image ({IMAGE_FILE} is missing); put it back, or make another home with: piety new --home PLACE")
     raise NoHome(f"there is no home at {place}; make one with: piety new --home {place}")
 
 
-def make(place: Path) -> Image:
+def make(home: Place | None = None) -> Image:
     """Make a home and open its image.  Raises `HomeExists`; what fails half-way is taken away again."""
-    place = place.absolute()
-    folder = place / IMAGE_FILE.parent
+    place = _absolute(home)
+    folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
     try:
-        folder.mkdir(parents=True)
+        os.makedirs(folder)
+        os.chmod(place, 0o700)
     except FileExistsError:
         raise HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}") from None
     except OSError as error:
-        raise NoHome(f"a home cannot be made at {place}: {error.strerror}; choose another place with --home") from error
-    os.chmod(place, 0o700)
+        raise NoHome(
+            f"a home cannot be made at {place}: {error.strerror}; choose another place with --home"
+        ) from error
     try:
         image = Image(place, create=True)
         image.modules.import_paths(_userland())
     except BaseException:
+        import shutil
+
         shutil.rmtree(folder)
         raise
     return image
 
 
-def _userland() -> list[Path]:
+def _absolute(home: Place | None) -> str:
+    return os.path.abspath(os.path.expanduser(default_home() if home is None else home))
+
+
+def _userland() -> Iterator[str]:
     """The sources that a new image is born with: beside the package when installed, in `image/` in a checkout."""
-    package = Path(__file__).parent
-    folder = package / "userland" if (package / "userland").is_dir() else package.parent / "image"
-    return sorted(path for path in folder.glob("*") if path.suffix == ".py" or (path / "__init__.py").is_file())
+    package = os.path.dirname(os.path.abspath(__file__))
+    beside = os.path.join(package, "userland")
+    folder = beside if os.path.isdir(beside) else os.path.join(os.path.dirname(package), "image")
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if name.endswith(".py") or os.path.isfile(os.path.join(path, "__init__.py")):
+            yield path

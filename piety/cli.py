@@ -6,10 +6,10 @@ Exit status: 0 done; 1 what was asked for failed (the source raised, something i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
-from pathlib import Path
 from typing import Any
 
 import click
@@ -32,13 +32,13 @@ class _Group(click.Group):
             ctx.exit(1)
 
 
-_home = click.option("--home", type=click.Path(path_type=Path), help="The home to use, instead of PIETY_HOME or the default one.")
+_home = click.option("--home", type=click.Path(), help="The home to use, instead of PIETY_HOME or the default one.")
 
 
 def _with_image(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the open image of the home that was asked for."""
 
-    def run(home: Path | None, **arguments: Any) -> None:
+    def run(home: str | None, **arguments: Any) -> None:
         place = home or click.get_current_context().find_root().params.get("home")
         with _open(place) as image:
             command(image, **arguments)
@@ -46,9 +46,9 @@ def _with_image(command: Callable[..., None]) -> Callable[..., None]:
     return _home(update_wrapper(run, command))
 
 
-def _open(place: Path | None) -> Image:
+def _open(place: str | None) -> Image:
     """The image of a home; the default home is made at its first use, a named one is not."""
-    if place is None and not boot.default_home().exists():
+    if place is None and not os.path.exists(boot.default_home()):
         click.echo(f"piety: a new home at {boot.default_home()}", err=True)
         return boot.open(create=True)
     return boot.open(place)
@@ -58,7 +58,7 @@ def _open(place: Path | None) -> Image:
 @click.version_option(package_name="piety")
 @_home
 @click.pass_context
-def piety(context: click.Context, home: Path | None) -> None:
+def piety(context: click.Context, home: str | None) -> None:
     """A live Python system that goes on where it stopped.
 
     Without a command: resume the home in the shell.
@@ -69,10 +69,10 @@ def piety(context: click.Context, home: Path | None) -> None:
 
 @piety.command()
 @_home
-def new(home: Path | None) -> None:
+def new(home: str | None) -> None:
     """Make a home with a new image; refuses one that is there."""
     place = home or click.get_current_context().find_root().params.get("home") or boot.default_home()
-    boot.make(Path(place).expanduser()).close()
+    boot.make(place).close()
     click.echo(f"a new home at {place}")
 
 
@@ -135,10 +135,10 @@ def code_show(image: Image, name: str) -> None:
 
 
 @code.command("import")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--over-host", is_flag=True, help="Let a module take the place of one that the host can import.")
 @_with_image
-def code_import(image: Image, paths: tuple[Path, ...], over_host: bool) -> None:
+def code_import(image: Image, paths: tuple[str, ...], over_host: bool) -> None:
     """Take .py files and package folders into the image, in one turn."""
     try:
         names = image.modules.import_paths(paths, over_host=over_host)
@@ -148,9 +148,9 @@ def code_import(image: Image, paths: tuple[Path, ...], over_host: bool) -> None:
 
 
 @code.command("export")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path())
 @_with_image
-def code_export(image: Image, folder: Path) -> None:
+def code_export(image: Image, folder: str) -> None:
     """Write every module of the image to FOLDER, byte for byte."""
     click.echo(f"{len(image.modules.export(folder))} files in {folder}")
 

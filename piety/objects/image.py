@@ -33,7 +33,6 @@ from piety.objects.broken import find
 from piety.objects.changes import Changes, find_path, is_immutable
 from piety.objects.importing import Importer
 from piety.objects.lost import Volatiles, describe
-from piety.objects.modules import ModulesOf
 from piety.objects.store import ImageConnection, open_database
 from piety.objects.variables import Group, Variables
 from piety.objects.workspace import NAME, Evaluator
@@ -41,6 +40,8 @@ from piety.objects.world import FORMAT, World
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from piety.objects.modules import ModulesOf
 
 IMAGE_FILE = "image/image.fs"  # in a home
 ROOT = "world"
@@ -102,7 +103,6 @@ class Image:
                 self.world.workspace, self._variables, self._undo_log.append, {"world": self.world, "image": self}
             )
             self._evaluator.on_shown = self._touch_shown
-            self.modules = ModulesOf(self)
             self._importer = Importer(self.world.modules, self._variables, self._undo_log.append)
         except BaseException:
             self._close_store()
@@ -128,6 +128,13 @@ class Image:
         from pathlib import Path
 
         return Path(self._home)
+
+    @property
+    def modules(self) -> ModulesOf:
+        """The modules of the image: name to source.  Saving one is a turn."""
+        from piety.objects.modules import ModulesOf
+
+        return ModulesOf(self)
 
     def close(self) -> None:
         """Let the image go.  What cannot be stored is lost now; closing twice is allowed."""

@@ -17,7 +17,6 @@ import linecache
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from importlib.util import decode_source
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from piety.errors import NameTaken, NoModule, PietyError
@@ -25,6 +24,9 @@ from piety.objects.importing import compile_module
 from piety.objects.world import Content, Module
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from piety.objects.image import Image
 
 
@@ -98,14 +100,16 @@ class ModulesOf(MutableMapping[str, str]):
 
     # -- from and to the host
 
-    def import_paths(self, paths: Iterable[Path], over_host: bool = False) -> list[str]:
+    def import_paths(self, places: Iterable[str | os.PathLike[str]], over_host: bool = False) -> list[str]:
         """Take `.py` files and package folders of the host into the image, in one turn; the modules' names.
 
         The sources are kept, not run; the other files of a package come along as its resources.  Raises SyntaxError
         for the first source that does not compile, and then nothing has changed.
         """
+        from pathlib import Path
+
         names: list[str] = []
-        paths = list(paths)
+        paths = [Path(place).absolute() for place in places]
         with self._turn(f"import {' '.join(path.name for path in paths)}"):
             for path in paths:
                 for name, is_package, data in _sources(path):
@@ -118,13 +122,15 @@ class ModulesOf(MutableMapping[str, str]):
                         self._records.files[place] = Content(data)
         return names
 
-    def export(self, folder: Path) -> list[Path]:
+    def export(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every module and resource to a folder of the host, byte for byte; the files written."""
+        from pathlib import Path
+
         contents = {record.path: record.source for record in self._records.table.values()}
         contents.update(self._records.files.items())
         written = []
         for place, content in sorted(contents.items()):
-            path = folder / place
+            path = Path(folder) / place
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists() or path.read_bytes() != content.data:
                 path.write_bytes(content.data)

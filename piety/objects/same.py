@@ -8,7 +8,7 @@ plain mutable objects shared in the same places.
 
 from __future__ import annotations
 
-import pickle
+import copyreg
 import struct
 import types
 from typing import Any
@@ -109,7 +109,7 @@ class _Walk:
 
 def _reduced(obj: Any) -> Any:
     """An object taken apart by pickle's own rules, with its items in lists."""
-    made = pickle.dispatch_table.get(type(obj))  # type: ignore[attr-defined]
+    made = copyreg.dispatch_table.get(type(obj))
     reduced = obj.__reduce_ex__(PROTOCOL) if made is None else made(obj)
     if isinstance(reduced, str):
         return reduced
