@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from piety import boot
+from piety import __version__, boot
 from piety.errors import PietyError
 from piety.objects.image import Image, Outcome
 
@@ -55,7 +55,7 @@ def _open(place: str | None) -> Image:
 
 
 @click.group(cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="piety")
+@click.version_option(__version__)
 @_home
 @click.pass_context
 def piety(context: click.Context, home: str | None) -> None:
@@ -107,7 +107,7 @@ def shell(image: Image) -> None:
     """The line shell; from a pipe, each statement is a turn."""
     from piety.browser.shell import run
 
-    run(image)
+    click.get_current_context().exit(run(image))
 
 
 @piety.group()
@@ -123,7 +123,7 @@ def code_list(image: Image) -> None:
         record = image.world.modules.table[name]
         lines = record.source.data.count(b"\n")
         state = f"  state: {', '.join(record.state)}" if record.state else ""
-        click.echo(f"{name:40} {lines:6} lines{state}")
+        click.echo(f"{name:32} {lines:6} lines{state}")
 
 
 @code.command("show")
@@ -144,7 +144,8 @@ def code_import(image: Image, paths: tuple[str, ...], over_host: bool) -> None:
         names = image.modules.import_paths(paths, over_host=over_host)
     except SyntaxError as error:
         raise PietyError(f"{error.filename}, line {error.lineno}: {error.msg}; nothing was imported") from error
-    click.echo(f"imported {len(names)} module{'s' if len(names) != 1 else ''}: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}")
+    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")  # noqa: PLR2004 - what fits on a line
+    click.echo(f"imported {len(names)} module{'s' if len(names) != 1 else ''}: {shown}")
 
 
 @code.command("export")
@@ -179,9 +180,10 @@ def check(image: Image) -> None:
     """Read every object, resolve every class, check every BTree; name what is broken."""
     from piety.objects.check import check_image
 
-    count = 0
-    broken = 0
+    broken = False
     for problem in check_image(image):
-        broken += 1
+        broken = True
         click.echo(problem)
-    click.get_current_context().exit(1 if broken else 0)
+    if broken:
+        click.get_current_context().exit(1)
+    click.echo("nothing is broken")

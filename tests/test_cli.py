@@ -1,0 +1,165 @@
+"""The command line as a person uses it: what is printed where, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import piety
+
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A home that is there."""
+    home = tmp_path / "home"
+    piety.open(home, create=True).close()
+    return home
+
+
+def run(home: Path | None, *arguments: str, stdin: str = "", **environment: str) -> Run:
+    named = {"PIETY_HOME": str(home)} if home is not None else {}
+    kept = {name: value for name, value in os.environ.items() if name != "PIETY_HOME"}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "piety", *arguments],
+        env={**kept, **named, **environment},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_eval_prints_output_and_value(place: Path) -> None:
+    """What was printed comes first, then the repr of a last expression; None is not shown."""
+    done = run(place, "eval", "print('hello'); 'a' + 'b'")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n'ab'\n", "")
+    assert run(place, "eval", "None").stdout == ""
+
+
+def test_eval_goes_on_in_the_next_process(place: Path) -> None:
+    """What one process evaluates is there for the next."""
+    run(place, "eval", "total = 40 + 2")
+    assert run(place, "eval", "total").stdout == "42\n"
+
+
+def test_eval_that_fails_exits_with_1_and_the_traceback(place: Path) -> None:
+    """A failed turn is told with the traceback of the user's code alone, and leaves no trace."""
+    done = run(place, "eval", "x = 5\nprint('so far')\n1 / 0")
+    assert (done.returncode, done.stdout) == (1, "so far\n")
+    assert done.stderr.startswith('Traceback (most recent call last):\n  File "<statement 1>", line 3')
+    assert "piety" not in done.stderr
+    assert "NameError" in run(place, "eval", "x").stderr
+
+
+@pytest.mark.parametrize("how", ["-", "-f"])
+def test_eval_reads_a_source(place: Path, tmp_path: Path, how: str) -> None:
+    """`-` reads the standard input, `-f` a file."""
+    source = "def f(n):\n    return n * 2\n\nf(21)\n"
+    file = tmp_path / "source.py"
+    file.write_text(source)
+    arguments = ["-f", str(file)] if how == "-f" else ["-"]
+    assert run(place, "eval", *arguments, stdin=source).stdout == "42\n"
+
+
+def test_eval_wants_one_source(place: Path) -> None:
+    """No source, or two, is wrong usage."""
+    assert run(place, "eval").returncode == 2
+    assert run(place, "eval", "1", "-f", os.devnull).returncode == 2
+
+
+@pytest.mark.parametrize("source", ["(", "raise SystemExit(3)", "raise KeyboardInterrupt", "def f(): f()\nf()", "\0"])
+def test_what_a_source_raises_is_no_bug_of_ours(place: Path, source: str) -> None:
+    """A syntax error, an exit, an interrupt and an endless recursion end the turn with status 1 and the user's words."""
+    done = run(place, "eval", source if source != "\0" else "-", stdin=source)
+    assert done.returncode == 1
+    assert done.stderr.strip()
+    assert "bug of Piety" not in done.stderr
+    assert "piety/objects" not in done.stderr
+
+
+def test_home_is_named_before_or_after_the_command(place: Path) -> None:
+    """`--home` counts for every command, wherever it stands, and goes before PIETY_HOME."""
+    run(place, "eval", "here = True")
+    assert run(None, "--home", str(place), "eval", "here").stdout == "True\n"
+    assert run(place.parent / "other", "eval", "here", "--home", str(place)).stdout == "True\n"
+
+
+def test_default_home_is_made_at_its_first_use(tmp_path: Path) -> None:
+    """Without a name the platform's folder is used, and made."""
+    done = run(None, "eval", "1", HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path / "data"))
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert "a new home at" in done.stderr
+    again = run(None, "eval", "1", HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path / "data"))
+    assert again.stderr == ""
+
+
+def test_a_named_home_is_not_made_by_the_way(tmp_path: Path) -> None:
+    """A mistyped --home is told in one line, with the way out."""
+    done = run(None, "eval", "1", "--home", str(tmp_path / "nowhere"))
+    assert done.returncode == 2
+    assert done.stderr == f"piety: there is no home at {tmp_path}/nowhere; make one with: piety new --home {tmp_path}/nowhere\n"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_new_makes_a_home_once(tmp_path: Path) -> None:
+    """`piety new` makes a home, and refuses one that is there."""
+    home = tmp_path / "a home"
+    assert run(None, "new", "--home", str(home)).returncode == 0
+    again = run(None, "new", "--home", str(home))
+    assert again.returncode == 2
+    assert again.stderr.count("\n") == 1
+    assert "there is a home at" in again.stderr
+
+
+def test_info_is_a_table_and_json(place: Path) -> None:
+    """The same facts for people and for programs."""
+    run(place, "eval", "x = 1")
+    facts = json.loads(run(place, "info", "--json").stdout)
+    assert facts["variables"] == 1
+    table = run(place, "info").stdout
+    assert all(name.replace("_", " ") in table for name in facts)
+
+
+def test_check_of_a_sound_image(place: Path) -> None:
+    """Nothing broken: status 0."""
+    run(place, "eval", "class A: pass\na = [A()]")
+    done = run(place, "check")
+    assert (done.returncode, done.stdout) == (0, "nothing is broken\n")
+
+
+def test_notices_go_to_the_standard_error(place: Path) -> None:
+    """What cannot be stored is told beside the output, not in it."""
+    done = run(place, "eval", "f = open('/dev/null')")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("note: f holds a _io.TextIOWrapper")
+
+
+def test_an_image_in_use_names_the_process(place: Path) -> None:
+    """The second process is told which one has the image."""
+    with piety.open(place):
+        done = run(place, "eval", "1")
+    assert done.returncode == 2
+    assert f"in use by process {os.getpid()}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_library_of_the_shell_is_imported_for_eval(place: Path) -> None:
+    """`piety eval` imports nothing of the user interface."""
+    done = run(place, "eval", "import sys; [name for name in sys.modules if name.startswith(('prompt_toolkit', 'pygments'))]")
+    assert done.stdout == "[]\n"
+
+
+def test_code_show_names_what_is_there(place: Path) -> None:
+    """A module that is not there is one line; the workspace can be shown as one."""
+    done = run(place, "code", "show", "nothing")
+    assert done.returncode == 2
+    assert "there is no module 'nothing'" in done.stderr
+    run(place, "eval", "def f():\n    return 1")
+    assert run(place, "code", "show", "workspace").stdout == "def f():\n    return 1\n"
