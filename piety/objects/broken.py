@@ -14,11 +14,12 @@ from __future__ import annotations
 import copyreg
 import importlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ZODB import broken
 
-__all__ = ["Missing", "find", "is_missing"]
+__all__ = ["Missing", "find", "is_missing", "watching"]
 
 
 class Missing(type):
@@ -97,3 +98,24 @@ def _import_module(name: str) -> Any:
 def is_missing(obj: Any) -> bool:
     """Whether `obj` is a stand-in for a class or function."""
     return type(obj) is Missing
+
+
+def watching(find_class: Callable[..., Any], missing: set[Any]) -> Callable[..., Any]:
+    """A `find_class` that puts every stand-in which a record needs into `missing`."""
+
+    def watch(connection: Any, module: str, name: str) -> Any:
+        found = find_class(connection, module, name)
+        if is_missing(found):
+            missing.add(found)
+        elif found is _import_module:
+            return lambda name: note(_import_module(name))
+        elif (module, name) == (find.__module__, find.__name__):
+            return lambda module, name: watch(connection, module, name)
+        return found
+
+    def note(made: Any) -> Any:
+        if is_missing(type(made)):
+            missing.add(type(made))
+        return made
+
+    return watch

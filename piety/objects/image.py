@@ -33,7 +33,7 @@ from piety.objects.broken import find
 from piety.objects.changes import Changes, find_path, is_immutable
 from piety.objects.importing import Importer
 from piety.objects.lost import Volatiles, describe
-from piety.objects.store import ImageConnection, open_database
+from piety.objects.store import ImageConnection, ImageStorage, open_database
 from piety.objects.variables import Group, Variables
 from piety.objects.workspace import NAME, Evaluator
 from piety.objects.world import FORMAT, World
@@ -135,6 +135,11 @@ class Image:
         from piety.objects.modules import ModulesOf
 
         return ModulesOf(self)
+
+    @property
+    def storage(self) -> ImageStorage:
+        """The file in which the image lives."""
+        return self._db.storage
 
     def close(self) -> None:
         """Let the image go.  What cannot be stored is lost now; closing twice is allowed."""
@@ -290,6 +295,22 @@ class Image:
         except Exception as error:  # the user's repr fails; the value is there all the same
             return f"<{type(value).__qualname__} whose repr fails with {type(error).__name__}: {_one_line(str(error))}>"
         finally:
+            self._undo()
+            self._turn = ""
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[ImageConnection]:
+        """A connection of its own, to read much with, in a turn that is always undone."""
+        self._begin("read")
+        transactions = TransactionManager(explicit=True)
+        connection: ImageConnection = self._db.open(transactions)
+        transactions.begin()
+        try:
+            yield connection
+        finally:
+            transactions.abort()
+            connection.cacheMinimize()
+            connection.close()
             self._undo()
             self._turn = ""
 

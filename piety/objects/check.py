@@ -1,0 +1,250 @@
+"""Is the image whole?  Every object is read, and what is broken is named.
+
+The walk goes from the root along the references, breadth first, so that each object is met on a short way from the
+world, and that way can be told.  Objects are read one by one and let go; what is kept of each is its number and where
+it was met, 30 bytes.  What nothing refers to any more (a deleted module, an old list) may be of a class that is
+long gone: of such objects only the records are read.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import functools
+import warnings
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from BTrees.check import TYPE_BTREE, check, classify
+from BTrees.LLBTree import LLTreeSet
+from persistent import Persistent
+from persistent.list import PersistentList
+from persistent.mapping import PersistentMapping
+from ZODB.POSException import POSKeyError
+from ZODB.serialize import referencesf
+from ZODB.utils import p64, u64
+
+from piety.objects.broken import is_missing, watching
+from piety.objects.store import ImageConnection, ImageStorage
+from piety.objects.variables import Group
+from piety.objects.world import Definition, Module
+
+if TYPE_CHECKING:
+    from piety.objects.image import Image
+
+SHOWN = 20  # so many objects with the same fault are named, the others counted
+KEPT = 5_000  # so many objects are in memory at most
+
+
+def check_image(image: Image) -> Iterator[str]:
+    """What is broken in an image, a line each; nothing is written, and memory is as it was."""
+    yield from image.storage.check_log()
+    with image.reading() as connection:
+        yield from _Check(image, connection).run()
+
+
+class _Check:
+    def __init__(self, image: Image, connection: ImageConnection) -> None:
+        self._storage: ImageStorage = image.storage
+        self._connection = connection
+        self._find_class: Callable[..., Any] = connection.db().classFactory
+        self._features = image.world.workspace.features
+        self._met = array("Q")  # the numbers of the objects, in the order of the walk
+        self._from = array("Q")  # for each of them, the place in `_met` of an object that refers to it
+        self._seen = LLTreeSet()
+        self._inner: set[int] = set()  # nodes of trees: the tree is checked at its root
+        self._faults: Counter[str] = Counter()
+        self._loads = 0
+        connection.on_load = self._count
+
+    def _count(self, *_loaded: Any) -> None:
+        self._loads += 1
+        if self._loads % KEPT == 0:
+            self._connection.cacheMinimize()
+
+    # -- the walk
+
+    def run(self) -> Iterator[str]:
+        self._meet(0, 0)
+        place = 0
+        while place < len(self._met):
+            for fault, at in self._examine(place):
+                yield from self._report(fault, at)
+            self._count()
+            place += 1
+        for oid in self._storage.oids():
+            if u64(oid) not in self._seen:
+                yield from self._read_unreachable(oid)
+        for fault, count in self._faults.items():
+            if count > SHOWN:
+                yield f"... and {count - SHOWN} more objects: {fault}"
+
+    def _meet(self, oid: int, place: int) -> None:
+        if self._seen.insert(oid):
+            self._met.append(oid)
+            self._from.append(place)
+
+    def _examine(self, place: int) -> Iterator[tuple[str, int]]:
+        """The faults of one object, and where each is to be told: dangling references at the object that refers."""
+        number = self._met[place]
+        try:
+            record = self._storage.load(p64(number))[0]
+            for oid in referencesf(record):
+                self._meet(u64(oid), place)
+            missing: set[Any] = set()
+            kind, state = self._connection.take_apart(record, watching(self._find_class, missing))
+        except POSKeyError as error:
+            lost = u64(error.args[0])
+            yield f"refers to object {lost:#x}, which is not there", self._from[place] if lost == number else place
+            return
+        except Exception as error:  # damaged bytes, or code of the object's own that fails
+            yield f"cannot be read ({_brief(error)})", place
+            return
+        for each in missing:
+            yield f"{each.__module__}.{each.__name__} cannot be found ({each.reason})", place
+        kind = kind[0] if type(kind) is tuple else kind
+        if not is_missing(kind):
+            for fault in self._examine_kind(number, kind, state):
+                yield fault, place
+
+    def _examine_kind(self, number: int, kind: Any, state: Any) -> Iterator[str]:
+        if kind is Module:
+            yield from self._compile(state["source"].data, 0)
+        elif kind is Definition:
+            flags = (getattr(__future__, name).compiler_flag for name in self._features)
+            yield from self._compile(state["source"], functools.reduce(int.__or__, flags, 0))
+        elif _is_tree(kind):
+            if type(state) is tuple and len(state) == 2:  # noqa: PLR2004 - (children and keys between them, first bucket)
+                self._inner.update(u64(child._p_oid) for child in state[0][::2] if type(child) is kind)
+            if number not in self._inner:
+                yield from self._check_tree(number)
+        elif kind.__setstate__ is not Persistent.__setstate__:  # its own way to be filled may fail
+            try:
+                self._connection.get(p64(number))._p_activate()
+            except Exception as error:  # whatever the user's code raises
+                yield f"cannot be filled ({_brief(error)})"
+
+    def _check_tree(self, number: int) -> Iterator[str]:
+        tree = self._connection.get(p64(number))
+        try:
+            tree._check()
+            check(tree)
+        except Exception as error:  # AssertionError; or a node is broken, which is told there too
+            yield f"the tree is broken ({_brief(error)})"
+
+    def _compile(self, source: Any, flags: int) -> Iterator[str]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(source, "source", "exec", flags, dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            yield f"its source does not compile ({_brief(error)})"
+
+    def _read_unreachable(self, oid: bytes) -> Iterator[str]:
+        try:
+            self._storage.load(oid)
+        except POSKeyError:  # it was made in a turn that was taken back
+            return
+        except Exception as error:  # damaged bytes
+            yield f"object {u64(oid):#x}, to which nothing refers: cannot be read ({_brief(error)})"
+
+    # -- telling
+
+    def _report(self, fault: str, place: int) -> Iterator[str]:
+        self._faults[fault] += 1
+        if self._faults[fault] <= SHOWN:
+            path = self._path(place)
+            yield f"{self._name(place)}{f' at {path}' if path else ''}: {fault}"
+
+    def _name(self, place: int) -> str:
+        number = self._met[place]
+        try:
+            kind, _state = self._take_apart(number)
+        except Exception:  # that may be the very fault which is told
+            return f"object {number:#x}"
+        return f"{kind.__name__} {number:#x}"
+
+    def _path(self, place: int) -> str:
+        """How to come to an object from the world, as a person would write it."""
+        path = ""
+        while place:
+            child, place = self._met[place], self._from[place]
+            try:
+                kind, state = self._take_apart(self._met[place])
+            except Exception:  # it is broken too
+                return f"...{path}"
+            step = _step(kind, state, p64(child))
+            if kind is Group:
+                return step.removeprefix("workspace.") + path
+            path = step + path
+        return path
+
+    def _take_apart(self, number: int) -> tuple[Any, Any]:
+        kind, state = self._connection.take_apart(self._storage.load(p64(number))[0], self._find_class)
+        return (kind[0] if type(kind) is tuple else kind), state
+
+
+def _is_tree(kind: Any) -> bool:
+    try:
+        return classify(kind.__new__(kind))[0] == TYPE_BTREE
+    except (KeyError, TypeError):
+        return False
+
+
+def _step(kind: Any, state: Any, oid: bytes) -> str:
+    """How an object of this class and state refers to another: `.name`, `['key'][2]`, or nothing within a tree."""
+    if kind.__module__.startswith("BTrees."):
+        items = _items(kind, state)
+        return next((f"[{_brief(key)}]{trail}" for key, value in items if (trail := _trail(value, oid)) is not None), "")
+    trail = _trail(state, oid) or ""
+    if kind is Group:
+        return trail.removeprefix("['values']['").replace("']", "", 1)
+    if kind is PersistentMapping and trail.startswith("['data']['world']"):
+        return "world"
+    if issubclass(kind, (PersistentMapping, PersistentList)):
+        trail = trail.removeprefix("['data']")
+    elif trail.startswith("['"):
+        trail = "." + trail[2:].replace("']", "", 1)
+    return trail
+
+
+def _items(kind: Any, state: Any) -> list[tuple[Any, Any]]:
+    """The keys and values in a bucket, or in a tree that is one bucket."""
+    while type(state) is tuple and state and type(state[0]) is tuple and len(state) == 1:
+        state = state[0]
+    if type(state) is not tuple or not state:
+        return []
+    data = state[0] if type(state[0]) is tuple else state
+    return [(key, key) for key in data] if "Set" in kind.__name__ else list(zip(data[::2], data[1::2], strict=False))
+
+
+def _trail(state: Any, oid: bytes) -> str | None:
+    """Where in plain objects the reference to an object stands; None if it does not."""
+    todo, seen = [("", state)], set()
+    for trail, each in todo:
+        if issubclass(type(each), Persistent):
+            if each._p_oid == oid:
+                return trail
+        elif id(each) not in seen:
+            seen.add(id(each))
+            if isinstance(each, dict):
+                todo += [(f"{trail}[{_brief(key)}]", value) for key, value in each.items()]
+            elif isinstance(each, (list, tuple)):
+                todo += [(f"{trail}[{number}]", value) for number, value in enumerate(each)]
+            elif isinstance(each, (set, frozenset)):
+                todo += [(trail, value) for value in each]
+            elif isinstance(getattr(each, "__dict__", None), dict) and not isinstance(each, type):
+                todo += [(f"{trail}.{name}", value) for name, value in vars(each).items()]
+    return None
+
+
+def _brief(thing: Any) -> str:
+    """A key or an error in a few words on one line."""
+    try:
+        text = f"{type(thing).__name__}: {thing}" if isinstance(thing, BaseException) else repr(thing)
+    except Exception as error:  # a repr may do anything
+        text = f"its repr fails with {type(error).__name__}"
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:200]} ..."  # noqa: PLR2004 - a line that can be read
