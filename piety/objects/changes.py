@@ -19,7 +19,7 @@ from typing import Any
 
 from persistent import Persistent
 
-from piety.objects.pickling import RecordPickler
+from piety.objects.pickling import RecordPickler, is_bound
 from piety.objects.same import same
 from piety.objects.store import ImageConnection
 
@@ -35,10 +35,10 @@ def is_immutable(value: Any) -> bool:
     """Whether nothing plain that can be changed hangs on this value; in doubt it says no."""
     kind = type(value)
     if kind in _ATOMIC:
-        return True
+        return not is_bound(value)
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
-    return issubclass(kind, (Persistent, type))
+    return issubclass(kind, (Persistent, type)) or type(kind).__module__ == "enum"
 
 
 def holds_mutables(state: Any) -> bool:
@@ -192,10 +192,13 @@ def _detached(state: Any) -> Any:
 
 
 def _is_plain_mutable(value: Any) -> bool:
+    """Whether two records would tell that they no longer share this: it can be changed, or is equal to itself only."""
     kind = type(value)
-    return kind in _CONTAINERS or (
-        not issubclass(kind, _IMMUTABLE) and isinstance(getattr(value, "__dict__", None), dict)
-    )
+    if kind in _CONTAINERS:
+        return True
+    if kind in _ATOMIC or kind is tuple or issubclass(kind, _IMMUTABLE) or type(kind).__module__ == "enum":
+        return False
+    return kind.__dictoffset__ != 0 or kind.__hash__ in (None, object.__hash__)
 
 
 def _may_hold_mutables(obj: Any) -> bool:

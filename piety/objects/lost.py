@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import reprlib
 import weakref
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["Lost", "LostError", "Volatiles", "revive"]
+__all__ = ["Lost", "LostError", "Unread", "Volatiles", "revive"]
 
 
 class LostError(Exception):
@@ -28,6 +29,7 @@ class Lost:
     """
 
     __slots__ = ("_how", "_key", "_made", "_session", "_what")
+    _why = "it could not be stored and was lost when the system stopped"
 
     def __init__(self, session: str, key: int, what: str, made: str, how: str) -> None:
         for slot, value in zip(("_session", "_key", "_what", "_made", "_how"), (session, key, what, made, how), strict=True):
@@ -41,8 +43,7 @@ class Lost:
 
     def _fail(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise LostError(
-            f"this was {self._what}; it could not be stored and was lost when the system stopped "
-            f"(made by {self._made}); to get it again: {self._how}"
+            f"this was {self._what}; {self._why} (made by {self._made}); to get it again: {self._how}"
         )
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -61,17 +62,37 @@ Lost.__str__ = Lost.__repr__  # type: ignore[method-assign]  # printing is looki
 Lost.__format__ = lambda self, spec: format(repr(self), spec)  # type: ignore[method-assign]
 
 
-# The volatile objects of this process, by session and key.  One table for all images: `revive` is called by an
-# unpickler that knows of none.
-_live: dict[tuple[str, int], Any] = {}
+class Unread(Lost):
+    """Stands where an object is whose own code failed when it was loaded.
+
+    What the image has of it is kept, and is written again as it was: when its class is mended, the object is back.
+    """
+
+    __slots__ = ("_parts",)
+    _why = "it cannot be made from what the image has of it, which is kept"
+
+    def __init__(self, what: str, parts: list[Any]) -> None:
+        super().__init__("", 0, what, "an earlier turn", "mend its class and resume")
+        object.__setattr__(self, "_parts", parts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        function, args, state, items, pairs = self._parts
+        return function, args, state, iter(items or ()), iter(zip((pairs or ())[::2], (pairs or ())[1::2], strict=True))
+
+
+# The volatile objects of this process, by session and key: what gives the object, or None when it is gone.  One table
+# for all images: `revive` is called by an unpickler that knows of none.
+_live: dict[tuple[str, int], Callable[[], Any]] = {}
 
 
 def revive(session: str, key: int, what: str, made: str, how: str) -> Any:
     """The volatile object itself while its process lives, else a `Lost`."""
-    held = _live.get((session, key))
-    if type(held) is weakref.ref:
-        held = held()
+    held = _live.get((session, key), _gone)()
     return Lost(session, key, what, made, how) if held is None else held
+
+
+def _gone() -> None:
+    return None
 
 
 class Volatiles:
@@ -96,7 +117,7 @@ class Volatiles:
         try:
             _live[self.session, key] = weakref.ref(obj)
         except TypeError:
-            _live[self.session, key] = obj
+            _live[self.session, key] = lambda: obj
         self._notes[id(obj)] = (key, note)
         return note
 
@@ -105,8 +126,7 @@ class Volatiles:
         return self._notes[id(obj)][0] if id(obj) in self._notes else -1
 
     def _held(self, key: int) -> Any:
-        held = _live.get((self.session, key))
-        return held() if type(held) is weakref.ref else held
+        return _live.get((self.session, key), _gone)()
 
     def forget(self) -> None:
         """Let go of everything: the system stops."""

@@ -6,10 +6,11 @@ rules of Piety's:
 - code (functions, classes, modules) is written as a reference to its module, never by value;
 - what cannot be written (a file, a lock, a generator) is *volatile*: a note is written in its place, and the object
   is listed in `volatile`, so that the person can be told (see `lost.py`);
-- with `new_oid` off it only looks: no object gets a number, so a state can be compared with the stored one.
+- an exception is written so that it can be made again, whatever its class wants to be called with.
 
 The bytes are ordinary pickles of protocol 3, which ZODB's own tools read.  The standard library's pickler is used,
-because ZODB's own has no `reducer_override`, the hook on which the rules above stand.
+because ZODB's own has no `reducer_override`, the hook on which the rules above stand.  How it is read is ZODB's, until
+the code of some object fails: see `forgiving.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from piety.objects.broken import Missing, find
 PROTOCOL = 3  # the newest that ZODB's reader and its `noload` understand
 
 _CODE = (type, types.FunctionType, types.BuiltinFunctionType)
+_NAMELESS = (type(None), type(Ellipsis), type(NotImplemented))  # classes that pickle has words of its own for
 
 
 class RecordPickler(Pickler):
@@ -57,14 +59,14 @@ class RecordPickler(Pickler):
         if kind is Missing:
             return find, (obj.__module__, obj.__name__)
         if issubclass(kind, _CODE):
-            if kind is types.BuiltinFunctionType and not isinstance(obj.__self__, (types.ModuleType, type(None))):
-                return obj.__reduce_ex__(PROTOCOL)  # a bound method of a list, say: an object and a name
-            return NotImplemented if is_importable(obj) else self._volatile(obj)
+            if is_bound(obj):
+                return obj.__reduce_ex__(PROTOCOL)
+            return NotImplemented if is_importable(obj) or any(obj is each for each in _NAMELESS) else self._volatile(obj)
         if kind is types.ModuleType or issubclass(kind, types.ModuleType):
             name = getattr(obj, "__name__", "")
             return (importlib.import_module, (name,)) if sys.modules.get(name) is obj else self._volatile(obj)
         try:
-            reduced = _reduce(obj)
+            reduced = reduce(obj)
         except Exception:  # the object says that it cannot be pickled, or fails while it is asked
             return self._volatile(obj)
         if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6 or not callable(reduced[0]):  # noqa: PLR2004
@@ -77,10 +79,22 @@ class RecordPickler(Pickler):
         return self._note(obj).__reduce__()
 
 
-def _reduce(obj: Any) -> Any:
+def reduce(obj: Any) -> Any:
     """What pickle itself would ask an object for, in the same order."""
-    registered = copyreg.dispatch_table.get(type(obj))
-    return obj.__reduce_ex__(PROTOCOL) if registered is None else registered(obj)
+    kind = type(obj)
+    registered = copyreg.dispatch_table.get(kind)
+    if registered is not None:
+        return registered(obj)
+    reduced = obj.__reduce_ex__(PROTOCOL)
+    if issubclass(kind, BaseException) and kind.__reduce__ is BaseException.__reduce__:
+        # It knows with what it was made, which an `__init__` of the user's may have changed: so do not call that.
+        return (copyreg.__newobj__, (kind, *reduced[1]), *reduced[2:])  # type: ignore[attr-defined]
+    return reduced
+
+
+def is_bound(code: Any) -> bool:
+    """Whether this is a built-in method of some object, `[].append` say: an object and a name."""
+    return type(code) is types.BuiltinFunctionType and not isinstance(code.__self__, (types.ModuleType, type(None)))
 
 
 def is_importable(code: Any, name: str | None = None) -> bool:

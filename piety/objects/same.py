@@ -8,14 +8,13 @@ plain mutable objects shared in the same places.
 
 from __future__ import annotations
 
-import copyreg
 import struct
 import types
 from typing import Any
 
 from persistent import Persistent
 
-from piety.objects.pickling import PROTOCOL
+from piety.objects.pickling import is_bound, reduce
 
 _ATOMS = (type(None), bool, int, str, bytes, type(Ellipsis), type(NotImplemented), range)
 _BY_IDENTITY = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, Persistent)
@@ -24,8 +23,8 @@ _BY_IDENTITY = (type, types.FunctionType, types.BuiltinFunctionType, types.Modul
 def same(old: Any, new: Any) -> bool:
     """Whether `new` is what `old` is; both may hold cycles.
 
-    An answer of False may be wrong in one case only: sets whose elements are mutable objects with a hash of their
-    own, where matching the elements would be a search.  It costs one needless write.
+    An answer of False may be wrong in one case only: a set of objects that look alike, where finding out which is
+    which would be a search.  It costs one needless write.
     """
     return _Walk().same(old, new)
 
@@ -56,7 +55,7 @@ class _Walk:
             return struct.pack("d", old) == struct.pack("d", new)
         if kind is complex:
             return struct.pack("2d", old.real, old.imag) == struct.pack("2d", new.real, new.imag)
-        if issubclass(kind, _BY_IDENTITY):
+        if issubclass(kind, _BY_IDENTITY) and not is_bound(old):
             return False  # it is not the same object, or `same` had not come here
         if kind is tuple:
             todo.extend(zip(old, new, strict=False))
@@ -82,18 +81,16 @@ class _Walk:
         return self._objects(old, new, todo)
 
     def _sets(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
-        if len(old) != len(new):
-            return False
+        """Pair the elements that look alike, and then look inside each pair."""
+        waiting: dict[Any, list[Any]] = {}
         try:
-            return bool({_frozen(each) for each in old} == {_frozen(each) for each in new})
-        except _NotFrozen:
-            # elements with a hash of their own: pair those that are equal, then look inside each pair
-            others = {each: each for each in new}
+            for each in new:
+                waiting.setdefault(_outline(each), []).append(each)
             for each in old:
-                if each not in others:
-                    return False
-                todo.append((each, others.pop(each)))
-            return True
+                todo.append((each, waiting[_outline(each)].pop()))
+        except Exception:  # one that looks like no other, or an object's own code fails
+            return False
+        return len(old) == len(new)
 
     def _objects(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
         try:
@@ -109,20 +106,18 @@ class _Walk:
 
 def _reduced(obj: Any) -> Any:
     """An object taken apart by pickle's own rules, with its items in lists."""
-    made = copyreg.dispatch_table.get(type(obj))
-    reduced = obj.__reduce_ex__(PROTOCOL) if made is None else made(obj)
+    reduced = reduce(obj)
     if isinstance(reduced, str):
         return reduced
     parts = [None if part is None else list(part) if place in (3, 4) else part for place, part in enumerate(reduced)]
+    parts += [None] * (6 - len(parts))
+    if type(parts[2]) is dict and not parts[2]:  # an object whose dictionary was not made yet is the same as one whose dictionary is empty
+        parts[2] = None
     return tuple(parts)
 
 
-class _NotFrozen(Exception):
-    pass
-
-
-def _frozen(value: Any) -> Any:
-    """A hashable stand-in for an element of a set: equal for equal types and values only (1 is not True)."""
+def _outline(value: Any, depth: int = 4) -> Any:
+    """A hashable stand-in for an element of a set: equal for the same values (1 is not True), down to some depth."""
     kind = type(value)
     if kind in _ATOMS:
         return kind, value
@@ -130,10 +125,17 @@ def _frozen(value: Any) -> Any:
         return kind, struct.pack("d", value)
     if kind is complex:
         return kind, struct.pack("2d", value.real, value.imag)
-    if kind is tuple:
-        return kind, tuple(_frozen(each) for each in value)
-    if kind is frozenset:
-        return kind, frozenset(_frozen(each) for each in value)
-    if issubclass(kind, _BY_IDENTITY):
+    if issubclass(kind, _BY_IDENTITY) and not is_bound(value):
         return kind, id(value)
-    raise _NotFrozen
+    if not depth:
+        return kind
+    if kind is tuple or kind is list:
+        return kind, tuple(_outline(each, depth - 1) for each in value)
+    if kind is frozenset or kind is set:
+        return kind, frozenset(_outline(each, depth - 1) for each in value)
+    if kind is dict:
+        return kind, tuple((_outline(key, depth - 1), _outline(each, depth - 1)) for key, each in value.items())
+    if kind is bytearray:
+        return kind, bytes(value)
+    reduced = _reduced(value)
+    return kind, reduced if isinstance(reduced, str) else tuple(_outline(part, depth - 1) for part in reduced)
