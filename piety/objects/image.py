@@ -32,7 +32,7 @@ from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError,
 from piety.objects.broken import find
 from piety.objects.changes import Changes, find_path, is_immutable
 from piety.objects.importing import Importer
-from piety.objects.lost import Volatiles, describe
+from piety.objects.lost import Volatiles
 from piety.objects.store import ImageConnection, ImageStorage, open_database
 from piety.objects.variables import Group, Variables
 from piety.objects.workspace import NAME, Evaluator
@@ -209,28 +209,28 @@ class Image:
         self._evaluator.end_turn()
         self._changes.find()
         self._variables.gather()
-        self._commit(self._turn, user)
-        self._variables.settle()
-        self.notices = self._observe()
-        if shown is not None:
-            self._hold(shown)
-        self._evaluator.rest()
-        self._variables.rest()
-        self._changes.settle(leave=self._shown_objects)
+        with _no_interrupt():  # Ctrl-C stops user code, never a commit or what has to follow it
+            self._commit(self._turn, user)
+            self._variables.settle()
+            self.notices = self._observe()
+            if shown is not None:
+                self._hold(shown)
+            self._evaluator.rest()
+            self._variables.rest()
+            self._changes.settle(leave=self._shown_objects)
 
     def _commit(self, label: str, user: str | None = None) -> None:
         transaction = self._transactions.get()
         transaction.user = _one_line(user or self.user)
         transaction.description = label
-        with _no_interrupt():  # Ctrl-C stops user code, never a commit
-            try:
-                transaction.commit()
-            except OSError as error:
-                raise CommitFailed(
-                    f"the turn could not be written ({error.strerror or error}) and was undone; "
-                    "make room on the disk and do it again"
-                ) from error
-            self._db.storage.keep_index_fresh(len(self._changes.records))
+        try:
+            transaction.commit()
+        except OSError as error:
+            raise CommitFailed(
+                f"the turn could not be written ({error.strerror or error}) and was undone; "
+                "make room on the disk and do it again"
+            ) from error
+        self._db.storage.keep_index_fresh(len(self._changes.records))
 
     def _undo(self) -> None:
         """Bring memory back to what the image has."""
@@ -283,17 +283,28 @@ class Image:
         """The names of the workspace, without loading what they stand for."""
         return self._evaluator.names()
 
+    def peek(self, name: str) -> Any:
+        """What a name of the workspace stands for if that is in memory, else `MISSING`; touches and loads nothing."""
+        return self._evaluator.peek(name)
+
     def unload_module(self, name: str) -> None:
         self._importer.unload(name)
 
     def show(self, value: Any) -> str:
         """The repr of a value, asked for in a turn that is always undone: looking changes nothing."""
+        with self.look():
+            try:
+                self._touch_shown()
+                return repr(value)
+            except BaseException as error:  # the user's repr fails or is stopped; the value is there all the same
+                return f"<{type(value).__qualname__} whose repr fails with {type(error).__name__}: {_one_line(str(error))}>"
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[World]:
+        """Read the image in the block, in a turn that is always undone."""
         self._begin("look")
         try:
-            self._touch_shown()
-            return repr(value)
-        except Exception as error:  # the user's repr fails; the value is there all the same
-            return f"<{type(value).__qualname__} whose repr fails with {type(error).__name__}: {_one_line(str(error))}>"
+            yield self.world
         finally:
             self._undo()
             self._turn = ""
@@ -339,13 +350,24 @@ class Image:
         return find(module, name)
 
     def _observe(self) -> list[str]:
-        """What is to be said about the records just written; each thing is said once."""
-        notices = []
+        """What is to be said about the records just written; each thing is said once.
+
+        The turn is committed, so nothing that user code does here may make it fail.
+        """
+        notices: list[str] = []
+        try:
+            self._observe_records(notices)
+        except BaseException as error:  # a `__reduce__` or `__hash__` of the user's
+            notices.append(f"there is more to be said of this turn, but looking failed with {type(error).__name__}: {error}")
+        return notices
+
+    def _observe_records(self, notices: list[str]) -> None:
         for owner, leaf in self._changes.volatile:
             for name in self._variables.owners(leaf) if owner is None or isinstance(owner, Group) else [_name(owner)]:
                 if (name, self._volatiles.key(leaf)) not in self._announced:
                     self._announced.add((name, self._volatiles.key(leaf)))
-                    notices.append(f"{name} holds {describe(leaf)}, which cannot be stored; it is there until the system stops")
+                    what = self._volatiles.what(leaf)
+                    notices.append(f"{name} holds {what}, which cannot be stored; it is there until the system stops")
         for shared in self._changes.shared():
             paths = [self._path(owner, shared.value) for owner in (shared.first, shared.second)]
             self._changes.keep(owner for owner in (shared.first, shared.second) if not isinstance(owner, Group))
@@ -355,7 +377,6 @@ class Image:
                     f"{paths[0]} and {paths[1]} are the same {type(shared.value).__name__} in two records; after a stop they "
                     "will be two: keep it in one place, or make it persistent"
                 )
-        return notices
 
     def _path(self, owner: Any, value: Any) -> str:
         if isinstance(owner, Group):

@@ -123,6 +123,14 @@ class Evaluator:
             value = self._materialise(name)
         return value
 
+    def peek(self, name: str) -> Any:
+        """What a name stands for if that is in memory; `MISSING` else.  Runs, loads and touches nothing."""
+        if name in self.defined:
+            return self.defined[name]
+        if name in self._workspace.definitions or name in self._workspace.variables:
+            return self._variables.peek(self.space, name)
+        return self.shown.get(name, self._python.get(name, self._extra.get(name, MISSING)))
+
     def names(self) -> list[str]:
         """All names of the workspace, without loading what they stand for."""
         present = {name for name in self.namespace if name not in SYSTEM_NAMES}
