@@ -4,241 +4,304 @@ An `Importer` stands first in `sys.meta_path` while an image is open.  For a nam
 whose source, compiled code and neighbouring files come from there: tracebacks, `inspect.getsource`, `runpy`,
 `pkgutil` and `importlib.resources` work as usual.  Places in the image are written `image:pkg/mod.py`.
 
-A module that declares `__state__ = ("counter", "notes")` keeps those variables in the image: running its source gives
-them their first values only, and after that they rest and are brought in like variables of the workspace.
+    Importer    finds the modules of one image, and knows those that are loaded
+    Loader      loads one module, and answers what Python's tools ask about it
+    Loaded      a module of the image that is loaded in this process
+
+A module of the host that has the name of one in the image is put aside while the image is open.
 """
 
 from __future__ import annotations
 
-import builtins
-import io
+import importlib
 import linecache
 import marshal
+import os
+import posixpath
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
-from importlib.util import decode_source, spec_from_loader
+from importlib.util import decode_source
 from typing import Any
 
-from piety.objects.redefine import update_class, update_function
-from piety.objects.variables import MISSING, RestingNames, Space, Variables
+from BTrees.OOBTree import OOBTree
+from transaction.interfaces import NoTransaction
+
+from piety.objects.statemodules import State, StateModule, namespace_of
+from piety.objects.variables import Space, Variables
 from piety.objects.workspace import CODE_TAG
-from piety.objects.world import Content, Module, Modules
+from piety.objects.world import Module, Modules
 
 PLACE = "image:"
 
-Journal = Callable[[Callable[[], object]], None]
+Undo = Callable[[], object]
+Journal = Callable[[Undo], None]
 
 
-class StateModule(types.ModuleType):
-    """A module with `__state__`: its variables rest between turns, so attributes are looked up behind the namespace."""
+@dataclass(eq=False)
+class Loaded:
+    """A module of the image that is loaded in this process; `code` is what ran in it last."""
 
-    def __getattr__(self, name: str) -> Any:
-        space: Space | None = self.__dict__.get("__piety__")
-        value = space.fetch(name) if space is not None else MISSING
-        if value is MISSING:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return value
-
-    def __dir__(self) -> list[str]:
-        return sorted({*self.__dict__, *self.__dict__["__piety__"].names})
+    name: str
+    module: types.ModuleType
+    namespace: dict[str, Any]
+    code: types.CodeType
+    state: State | None = None
 
 
 class Importer:
-    """Finds and loads the modules of one image."""
+    """Finds the modules of one image, and knows those that are loaded.
+
+    `journal(undo)` is called for each change in memory that a failed turn must take back.
+    """
 
     def __init__(self, modules: Modules, variables: Variables, journal: Journal) -> None:
-        self._modules = modules
-        self._variables = variables
-        self._journal = journal
-        self._loaded: dict[str, types.ModuleType] = {}
+        self.modules = modules
+        self.variables = variables
+        self.journal = journal
+        self.loaded: dict[str, Loaded] = {}
+        self._spaces: dict[str, Space] = {}  # by module, loaded or not, one for as long as the image is open
+        self._hidden: dict[str, types.ModuleType] = {}  # the host's modules that are put aside
+        self._tops = set(_top_level(modules))
+        variables.find_space = self.space
 
     def install(self) -> None:
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
-        sys.path_hooks.append(self._path_entry)
+        sys.path_hooks.insert(0, self._path_entry)
+        self._hide_host(self._tops)
 
     def remove(self) -> None:
         """Take everything that came from the image out of the process."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)  # type: ignore[arg-type]
             sys.path_hooks.remove(self._path_entry)
-        for name in list(self._loaded):
+        for name in list(self.loaded):
             self.unload(name)
         for place in [place for place in sys.path_importer_cache if place.startswith(PLACE)]:
             del sys.path_importer_cache[place]
+        sys.modules.update(self._hidden)
 
-    def unload(self, name: str) -> None:
-        module = self._loaded.pop(name, None)
-        if sys.modules.get(name) is module:
-            sys.modules.pop(name, None)
-        parent, _, child = name.rpartition(".")
-        if parent and getattr(sys.modules.get(parent), child, None) is module:
-            delattr(sys.modules[parent], child)
-        self._variables.remove(name)
+    # -- names
+
+    def add_top(self, name: str) -> None:
+        """A new top-level module: from now on its name is the image's."""
+        self._tops.add(name)
+        self.journal(lambda: self.drop_top(name))
+        self._hide_host({name})
+
+    def drop_top(self, name: str) -> None:
+        """A top-level module is gone: its name is the host's again."""
+        self._tops.discard(name)
+        for each in [each for each in self._hidden if each.partition(".")[0] == name]:
+            sys.modules[each] = self._hidden.pop(each)
+
+    def _hide_host(self, tops: set[str]) -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] in tops and name not in self.loaded]:
+            self._hidden[name] = sys.modules.pop(name)
 
     # -- a turn
 
     def begin(self) -> None:
         """Remember the namespaces of the loaded modules, and put them back if the turn fails."""
-        before = [(vars(module), dict(vars(module))) for module in self._loaded.values()]
+        before = [(loaded.namespace, loaded.namespace.copy()) for loaded in self.loaded.values()]
         if before:
-            self._journal(lambda: [_restore(namespace, names) for namespace, names in before])
+            self.journal(lambda: [restore(namespace, names) for namespace, names in before])
+        for loaded in self.loaded.values():
+            if loaded.state is not None:
+                loaded.state.bring_eager()
+
+    def unload(self, name: str) -> None:
+        """Take a module out of the process."""
+        loaded = self.loaded.pop(name, None)
+        if loaded is None:
+            return
+        sys.modules.pop(name, None)
+        parent, _, child = name.rpartition(".")
+        if parent and vars(sys.modules.get(parent, loaded.module)).get(child) is loaded.module:
+            delattr(sys.modules[parent], child)
+        if name in self._spaces:
+            self._spaces[name].namespace = {}
+
+    def delete(self, name: str) -> None:
+        """A module leaves the image; what was loaded of it comes back if the turn fails."""
+        loaded, space = self.loaded.get(name), self.space(name)
+        self.forget_variables(name, set(space.names or ()))
+        self.unload(name)
+        if loaded is not None:
+            self.journal(lambda: self._put_back(loaded, space))
+        if "." not in name:
+            self.drop_top(name)
+            self.journal(lambda: self.add_top(name))
+
+    def _put_back(self, loaded: Loaded, space: Space) -> None:
+        self.loaded[loaded.name] = loaded
+        sys.modules[loaded.name] = loaded.module
+        space.namespace = loaded.namespace
+
+    def is_loaded(self, name: str) -> bool:
+        return name in self.loaded
+
+    def run_again(self, name: str) -> None:
+        """Run the new source of a module that is loaded; see `rerunning.py`."""
+        from piety.objects.rerunning import run_again
+
+        run_again(self, name)
+
+    def make_package(self, name: str) -> None:
+        """A module got its first child: if it is loaded, let it find that."""
+        if name in self.loaded:
+            module, spec = self.loaded[name].module, self.find_spec(name)
+            module.__spec__, module.__package__ = spec, name
+            module.__file__, module.__path__ = spec.origin, spec.submodule_search_locations  # type: ignore[union-attr, assignment]
 
     # -- the protocol of sys.meta_path
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        record = self._modules.table.get(name)
-        if record is None:
+        if name.partition(".")[0] not in self._tops:
             return None
-        spec = spec_from_loader(name, self, origin=PLACE + record.path, is_package=record.is_package)  # type: ignore[arg-type]
-        if spec is not None:
+        record = self.modules.table.get(name)
+        if record is None and not self.is_folder(name):
+            return None
+        spec = _Spec(name, Loader(self, name), is_package=record is None or record.is_package)
+        if record is not None:
+            spec.origin = PLACE + record.path
             spec.has_location = True
-            if record.is_package:
-                spec.submodule_search_locations = [PLACE + name.replace(".", "/")]
+        if spec.submodule_search_locations is not None:
+            spec.submodule_search_locations.append(PLACE + name.replace(".", "/"))
         return spec
 
-    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
-        return StateModule(spec.name) if self._modules.table[spec.name].state else None
+    def is_folder(self, name: str) -> bool:
+        """Whether something lies below this name, so that it can be imported without an `__init__.py`."""
+        below, folder = name + ".", name.replace(".", "/") + "/"
+        found = next(iter(self.modules.table.keys(below)), ""), next(iter(self.modules.files.keys(folder)), "")
+        return found[0].startswith(below) or found[1].startswith(folder)
 
-    def exec_module(self, module: types.ModuleType) -> None:
-        name = module.__spec__.name if module.__spec__ is not None else module.__name__
-        record = self._modules.table[name]
-        if record.state:
-            self._open_space(module, record)
-        self._loaded[name] = module
-        self._journal(lambda: self.unload(name))
-        exec(self.get_code(name), module.__dict__)
-        self._keep_stored(record, module)
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """The top-level modules, for `pkgutil.iter_modules`: name, and whether it is a package."""
+        for name in sorted(self._tops):
+            yield prefix + name, self.modules.table[name].is_package
 
-    def _open_space(self, module: types.ModuleType, record: Module) -> Space:
-        namespace = module.__dict__
-        space = Space(record.name, namespace, record.variables, frozenset(record.state), self._variables)
-        namespace["__builtins__"] = RestingNames(space.fetch)
-        namespace["__piety__"] = space
-        self._variables.add(space)
-        return space
-
-    def _keep_stored(self, record: Module, module: types.ModuleType) -> None:
-        """The values in the image go before those that the source has just given."""
-        for name in record.state:
-            if name in record.variables:
-                module.__dict__.pop(name, None)
-
-    # -- what Python's tools ask a loader
-
-    def get_source(self, name: str) -> str:
-        return decode_source(self._record(name).source.data)
-
-    def get_code(self, name: str) -> types.CodeType:
-        record = self._record(name)
-        content = record.code.get(CODE_TAG)
-        if content is not None:
-            return marshal.loads(content.data)  # type: ignore[no-any-return]
-        return compile_module(record)
-
-    def is_package(self, name: str) -> bool:
-        return self._record(name).is_package
-
-    def get_filename(self, name: str) -> str:
-        return PLACE + self._record(name).path
-
-    def get_data(self, path: str) -> bytes:
-        """The bytes of a file in the image; `path` as in a module's `__file__`.  Raises FileNotFoundError."""
-        place = path.removeprefix(PLACE)
-        if (content := self._modules.files.get(place)) is not None:
-            return content.data  # type: ignore[no-any-return]
-        for name in (place.removesuffix(".py"), place.removesuffix("/__init__.py")):
-            record = self._modules.table.get(name.replace("/", "."))
-            if record is not None and record.path == place:
-                return record.source.data  # type: ignore[no-any-return]
-        raise FileNotFoundError(f"no file {path} in the image")
-
-    def get_resource_reader(self, name: str) -> Any:
-        from piety.objects.resources import Reader
-
-        return Reader(self._modules, name.replace(".", "/")) if self.is_package(name) else None
-
-    def _record(self, name: str) -> Module:
-        record = self._modules.table.get(name)
-        if record is None:
-            raise ImportError(f"no module named {name!r} in the image", name=name)
-        return record  # type: ignore[no-any-return]
+    def children(self, folder: str) -> Iterator[tuple[str, bool]]:
+        """The modules directly in a package: name, and whether it is a package itself."""
+        prefix = folder.replace("/", ".") + "."
+        for name in self.modules.table.keys(prefix, prefix[:-1] + "/"):
+            if "." not in name[len(prefix) :]:
+                yield name[len(prefix) :], self.modules.table[name].is_package
 
     def _path_entry(self, place: str) -> Any:
         if not place.startswith(PLACE):
             raise ImportError(f"{place} is not in the image")
         return _PathEntry(self, place.removeprefix(PLACE))
 
-    def children(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """The modules directly in a package: name and whether it is a package itself."""
-        prefix = folder.replace("/", ".") + "."
-        for name in self._modules.table.keys(prefix, prefix[:-1] + "/"):
-            if "." not in name[len(prefix) :]:
-                yield name[len(prefix) :], self._modules.table[name].is_package
+    # -- variables that live on
 
-    # -- new source for a module that runs
+    def space(self, name: str) -> Space:
+        """The space of a module's variables; if the module is not loaded, they rest in it."""
+        if name not in self._spaces:
+            record = self.modules.table.get(name)
+            table, names = (record.variables, record.state) if record is not None else (None, ())
+            self._spaces[name] = Space(name, {}, OOBTree() if table is None else table, frozenset(names), self.variables)
+            self.variables.add(self._spaces[name])
+        return self._spaces[name]
 
-    def run_again(self, name: str) -> None:
-        """Run a module's new source in its namespace; classes and functions stay the same objects.
+    def open_state(self, loaded: Loaded, record: Module) -> None:
+        """Give a module the variables of its `__state__`, or take the names of it that it no longer has."""
+        if loaded.state is None and not record.state:
+            return
+        space = self.space(loaded.name)
+        before = space.table, space.names
+        self.journal(lambda: [setattr(space, "table", before[0]), setattr(space, "names", before[1])])
+        space.names, space.namespace = frozenset(record.state), loaded.namespace
+        if record.variables is not None:
+            space.table = record.variables
+        if loaded.state is None:
+            loaded.state = State(loaded.module, space)
+            self.journal(lambda: setattr(loaded, "state", None))
+            if not isinstance(loaded.module, StateModule):  # its functions cannot see what rests: they were made without
+                loaded.state.eager = None
+                loaded.module.__class__ = StateModule
+                self.journal(lambda: setattr(loaded.module, "__class__", types.ModuleType))
 
-        Names that the new source no longer defines go, if the old source had defined them.
-        """
-        module, record = self._loaded[name], self._modules.table[name]
-        namespace = module.__dict__
-        before = dict(namespace)
-        self._journal(lambda: _restore(namespace, before))
-        linecache.cache.pop(PLACE + record.path, None)
-        self._journal(lambda: linecache.cache.pop(PLACE + record.path, None))
-        if record.state and not isinstance(module, StateModule):
-            module.__class__ = StateModule
-        if record.state:
-            self._open_space(module, record)
-        plain = namespace["__builtins__"] if record.state else dict(vars(builtins))
-        plain["__build_class__"] = self._class_builder(namespace, before)
-        namespace["__builtins__"] = plain
-        code = self.get_code(name)
-        for old in [old for old, value in before.items() if getattr(value, "__module__", None) == name]:
-            namespace.pop(old, None)
-        exec(code, namespace)
-        for each, value in list(namespace.items()):
-            undo = update_function(before.get(each), value)
-            if undo is not None:
-                self._journal(undo)
-                namespace[each] = before[each]
-        if not record.state:
-            namespace["__builtins__"] = before["__builtins__"]
-        self._keep_stored(record, module)
-
-    def _class_builder(self, namespace: dict[str, Any], before: dict[str, Any]) -> Callable[..., Any]:
-        def build_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
-            new = builtins.__build_class__(body, name, *bases, **keywords)
-            old = before.get(name)
-            if sys._getframe(1).f_locals is namespace and isinstance(old, type) and old.__module__ == new.__module__:
-                undo = update_class(old, new)
-                if undo is not None:
-                    self._journal(undo)
-                    return old
-            return new
-
-        return build_class
-
-    def is_loaded(self, name: str) -> bool:
-        return name in self._loaded
+    def forget_variables(self, name: str, names: set[str]) -> None:
+        """Let variables go: they are no longer in the module's `__state__`, or the module goes."""
+        for each in names:
+            self.space(name).fetch(each)  # what was brought in and is not there as the turn ends has been deleted
+            self.space(name).namespace.pop(each, None)
 
 
-def compile_module(record: Module) -> types.CodeType:
-    """Compile a module's source and keep the result with it.  Raises SyntaxError."""
-    code = compile(record.source.data, PLACE + record.path, "exec", dont_inherit=True)
-    record.code[CODE_TAG] = Content(marshal.dumps(code))
-    return code
+class Loader:
+    """Loads one module of the image.
+
+    A folder without an `__init__.py` is a package too: one without source.
+    """
+
+    def __init__(self, importer: Importer, name: str) -> None:
+        self._importer = importer
+        self._name = name
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
+        record = self._importer.modules.table.get(self._name)
+        return StateModule(self._name) if record is not None and record.state else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        importer, record = self._importer, self._importer.modules.table.get(self._name)
+        if record is None:
+            return
+        code = self.get_code()
+        loaded = importer.loaded.get(self._name)
+        if is_new := loaded is None or loaded.module is not module:
+            loaded = importer.loaded[self._name] = Loaded(self._name, module, namespace_of(module), code)
+            importer.journal(lambda: importer.unload(self._name))
+        importer.open_state(loaded, record)
+        try:
+            run(loaded, code)
+        except BaseException:
+            if is_new:
+                importer.unload(self._name)
+            raise
+
+    # -- what Python's tools ask a loader; they may call a module that runs as a program `__main__`
+
+    def get_source(self, _name: str = "") -> str:
+        record = self._importer.modules.table.get(self._name)
+        return "" if record is None else decode_source(record.source.data)
+
+    def get_code(self, _name: str = "") -> types.CodeType:
+        record = self._importer.modules.table.get(self._name)
+        if record is None:
+            return compile("", "<no source>", "exec")
+        return next((marshal.loads(data) for tag, data in record.code if tag == CODE_TAG), None) or compile_module(record)
+
+    def is_package(self, _name: str = "") -> bool:
+        record = self._importer.modules.table.get(self._name)
+        return record is None or record.is_package
+
+    def get_filename(self, _name: str = "") -> str:
+        record = self._importer.modules.table.get(self._name)
+        if record is None:
+            raise ImportError(f"{self._name} is a folder of the image, and has no source", name=self._name)
+        return PLACE + record.path
+
+    def get_data(self, path: str) -> bytes:
+        """The bytes of a file in the image; `path` as in a module's `__file__`.  Raises FileNotFoundError."""
+        return self._place(posixpath.normpath(path.removeprefix(PLACE))).read_bytes()
+
+    def get_resource_reader(self, _name: str = "") -> Any:
+        from piety.objects.resources import Reader
+
+        folder = self._name if self.is_package() else self._name.rpartition(".")[0]
+        return Reader(self._place(folder.replace(".", "/")))
+
+    def _place(self, path: str) -> Any:
+        from piety.objects.resources import Place
+
+        return Place(self._importer.modules, path)
 
 
-def _restore(namespace: dict[str, Any], names: dict[str, Any]) -> None:
-    for name in set(namespace) - set(names):
-        del namespace[name]
-    namespace.update(names)
-
+class _Spec(ModuleSpec):
+    cached = None  # the compiled code is not in a file
 
 class _PathEntry:
     """What `pkgutil.iter_modules` asks for the modules of a package."""
@@ -253,3 +316,61 @@ class _PathEntry:
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         for name, is_package in self._importer.children(self._folder):
             yield prefix + name, is_package
+
+
+def run(loaded: Loaded, code: types.CodeType) -> None:
+    """Run a module's code in its namespace; the values that its variables have go before those that it gives them."""
+    if loaded.state is None:
+        _call(exec, code, loaded.namespace)
+    else:
+        with loaded.state.first_values():
+            _call(exec, code, loaded.namespace)
+        loaded.state.learn(code, loaded.module)
+    loaded.code = code
+
+
+# Python leaves importlib's own frames that end in this call out of tracebacks; what belongs to it by the name of its
+# file goes with them.  So an error in a module looks as if the module had come from a file.
+_call = importlib._bootstrap._call_with_frames_removed  # type: ignore[attr-defined]
+for _each in (Loader.exec_module, run):
+    _each.__code__ = _each.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+
+
+def compile_source(data: Any, path: str, flags: int = 0) -> Any:
+    """Compile a source, or a syntax tree of it.  Raises SyntaxError, whatever is wrong with it."""
+    try:
+        return compile(data, PLACE + path, "exec", flags, dont_inherit=True)
+    except (ValueError, MemoryError, RecursionError) as error:  # NUL characters, or nested too deep
+        raise SyntaxError(str(error) or "the source is nested too deep", (PLACE + path, 1, None, None)) from None
+
+
+def compile_module(record: Module) -> types.CodeType:
+    """Compile a module's source and keep the result with it.  Raises SyntaxError."""
+    code: types.CodeType = compile_source(record.source.data, record.path)
+    others = [each for each in record.code if each[0] != CODE_TAG]
+    try:
+        record.code = ((CODE_TAG, marshal.dumps(code)), *others[:1])
+    except NoTransaction:  # imported between turns, and Python has changed: nothing to be written now
+        pass
+    return code
+
+
+def forget_lines(path: str) -> None:
+    """Let Python's tools read a module's source anew."""
+    linecache.cache.pop(PLACE + path, None)
+    linecache.cache.pop(os.path.abspath(PLACE + path), None)
+
+
+def restore(namespace: dict[str, Any], names: dict[str, Any]) -> None:
+    """Make a namespace hold what it held before."""
+    for name in set(namespace) - set(names):
+        del namespace[name]
+    namespace.update(names)
+
+
+def _top_level(modules: Modules) -> Iterator[str]:
+    name = next(iter(modules.table), None)
+    while name is not None:
+        top = name.partition(".")[0]
+        yield top
+        name = next((each for each in modules.table.keys(f"{top}/") if each.partition(".")[0] != top), None)

@@ -94,6 +94,14 @@ class Space:
             return {name: value for name, value in self.namespace.items() if name not in SYSTEM_NAMES}
         return {name: self.namespace[name] for name in self.names if name in self.namespace}
 
+    def brought(self) -> set[str]:
+        """The variables that this turn has touched or assigned so far."""
+        return self._variables.names(self)
+
+    def holds(self, name: str) -> bool:
+        """Whether this variable is in the namespace now."""
+        return name in self.namespace and (self.names is None or name in self.names)
+
     def rest(self) -> None:
         """Empty the namespace of variables."""
         for name in self.present():
@@ -135,6 +143,7 @@ class Variables:
         self._fetched: set[tuple[Space, str]] = set()
         self._filled: list[tuple[_Live, dict[str, Any]]] = []  # what `gather` gave to the groups
         self._dropped: list[Group] = []
+        self.find_space: Callable[[str], Space]  # the space of a module that is not loaded; the importer knows
 
     # -- spaces
 
@@ -218,7 +227,7 @@ class Variables:
                 present[space.key(name)] = value
                 if (group := space.table.get(name)) is not None:
                     self.touch((self._live(group),))
-        deleted = {space.key(name) for space, name in self._fetched if name not in space.namespace}
+        deleted = {space.key(name) for space, name in self._fetched if not space.holds(name)}
         before = {key: value for live in self._touched.values() for key, value in live.values.items()}
         now = {key: present.get(key, value) for key, value in before.items() if key not in deleted}
         now.update((key, value) for key, value in present.items() if key not in before)
@@ -301,6 +310,8 @@ class Variables:
 
     def _place(self, key: str) -> tuple[Space, str]:
         module, _, name = key.rpartition(".")
+        if module not in self._spaces:  # a module that is not loaded in this process, and shares an object with others
+            self.add(self.find_space(module))
         return self._spaces[module], name
 
     def settle(self) -> None:

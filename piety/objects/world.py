@@ -47,18 +47,17 @@ class Content(Persistent):
 class Module(Persistent):
     """A module of the image: Python source that is imported from there.
 
-    `source` is kept byte for byte as it came.  `code` holds the compiled form by Python version, as marshal writes it.
+    `source` is kept byte for byte as it came.  The compiled form lies in the record itself, so that an import reads one.
     """
 
+    code: tuple[tuple[str, bytes], ...] = ()  # tag of a Python and what its marshal writes; the two used last
     state: tuple[str, ...] = ()  # the names in `__state__`: variables that live on in the image
-    hides_host = False  # whether it may take the place of a module that the host can import
+    variables: OOBTree | None = None  # name -> Group, of a module that has such
 
     def __init__(self, name: str, source: bytes, is_package: bool) -> None:
         self.name = name
         self.source = Content(source)
         self.is_package = is_package
-        self.code = OOBTree()  # cache tag of a Python -> Content of marshalled code
-        self.variables = OOBTree()  # name -> Group
 
     @property
     def path(self) -> str:
@@ -97,7 +96,7 @@ class Definition(Persistent):
     def __init__(self, source: str, line: int) -> None:
         self.source = source
         self.line = line
-        self.code = OOBTree()  # as in Module
+        self.code = OOBTree()  # tag of a Python -> Content of what its marshal writes
 
 
 class Workspace(Persistent):
