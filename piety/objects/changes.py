@@ -27,14 +27,14 @@ _IMMUTABLE = (
     type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis),
     type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, Persistent,
 )  # fmt: skip
-_ATOMIC = frozenset(_IMMUTABLE)
-_CONTAINERS = frozenset((list, dict, set, bytearray))
+_ATOMIC = frozenset(map(id, _IMMUTABLE))  # by id, as a metaclass may have a hash of its own, which fails
+_CONTAINERS = (list, dict, set, bytearray)
 
 
 def is_immutable(value: Any) -> bool:
     """Whether nothing plain that can be changed hangs on this value; in doubt it says no."""
     kind = type(value)
-    if kind in _ATOMIC:
+    if id(kind) in _ATOMIC:
         return not is_bound(value)
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
@@ -194,9 +194,9 @@ def _detached(state: Any) -> Any:
 def _is_plain_mutable(value: Any) -> bool:
     """Whether two records would tell that they no longer share this: it can be changed, or is equal to itself only."""
     kind = type(value)
-    if kind in _CONTAINERS:
+    if any(kind is each for each in _CONTAINERS):
         return True
-    if kind in _ATOMIC or kind is tuple or issubclass(kind, _IMMUTABLE) or type(kind).__module__ == "enum":
+    if id(kind) in _ATOMIC or kind is tuple or issubclass(kind, _IMMUTABLE) or type(kind).__module__ == "enum":
         return False
     return kind.__dictoffset__ != 0 or kind.__hash__ in (None, object.__hash__)
 

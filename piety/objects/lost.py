@@ -125,6 +125,11 @@ class Volatiles:
         """The key of an object's note; -1 if it has none."""
         return self._notes[id(obj)][0] if id(obj) in self._notes else -1
 
+    def what(self, obj: Any) -> str:
+        """What the note of an object says that it is."""
+        what: str = self._notes[id(obj)][1]._what
+        return what
+
     def _held(self, key: int) -> Any:
         return _live.get((self.session, key), _gone)()
 
