@@ -21,24 +21,52 @@ _FIXED = frozenset(("__dict__", "__weakref__", "__slots__", "__class__"))
 _FUNCTION_PARTS = ("__code__", "__defaults__", "__kwdefaults__", "__doc__", "__annotations__", "__type_params__")
 
 
+class Contents:
+    """What a class or a function holds at one moment, to go back to it."""
+
+    def __init__(self, code: Any) -> None:
+        self._code = code
+        self._held = dict(vars(code))
+        if isinstance(code, type):
+            self._bases: tuple[type, ...] = code.__bases__
+        else:
+            self._parts = {part: getattr(code, part) for part in _FUNCTION_PARTS if hasattr(code, part)}
+
+    def restore(self) -> None:
+        if isinstance(self._code, type):
+            if self._code.__bases__ != self._bases:
+                self._code.__bases__ = self._bases
+            _replace_contents(self._code, self._held)
+        else:
+            _fill_function(self._code, self._parts, self._held)
+
+    def changed(self) -> list[str]:
+        """The attributes that are others now; not those that Python itself makes."""
+        now = vars(self._code)
+        names = [name for name in {*now, *self._held} if now.get(name, self) is not self._held.get(name, self)]
+        return sorted(name for name in names if not name.startswith("__"))
+
+
+def contents(value: Any) -> Contents | None:
+    """The contents of a class or function; None for anything else, and for an Enum, which nobody can change."""
+    if type(value) is types.FunctionType or (issubclass(type(value), type) and not _is_enum(value)):
+        return Contents(value)
+    return None
+
+
 def update_class(old: type, new: type) -> Undo | None:
     """Give `old` the contents of `new`; None if the two do not fit, and then nothing has changed."""
     if type(old) is not type(new) or _is_enum(old) or vars(old).get("__slots__") != vars(new).get("__slots__"):
         return None
-    before, bases = dict(vars(old)), old.__bases__
+    before = Contents(old)
     try:
-        if new.__bases__ != bases:
+        if new.__bases__ != old.__bases__:
             old.__bases__ = new.__bases__
     except TypeError:
         return None
     _replace_contents(old, dict(vars(new)))
     _point_cells(new, old)
-
-    def undo() -> None:
-        old.__bases__ = bases
-        _replace_contents(old, before)
-
-    return undo
+    return before.restore
 
 
 def _replace_contents(cls: type, contents: dict[str, Any]) -> None:
@@ -68,10 +96,9 @@ def update_function(old: Any, new: Any) -> Undo | None:
         return None
     if old.__closure__ or new.__closure__ or old.__globals__ is not new.__globals__:
         return None
-    before = {part: getattr(old, part) for part in _FUNCTION_PARTS if hasattr(old, part)}
-    attributes = dict(old.__dict__)
-    _fill_function(old, {part: getattr(new, part) for part in before}, new.__dict__)
-    return lambda: _fill_function(old, before, attributes)
+    before = Contents(old)
+    _fill_function(old, {part: getattr(new, part) for part in before._parts}, new.__dict__)
+    return before.restore
 
 
 def _fill_function(function: Any, parts: dict[str, Any], attributes: dict[str, Any]) -> None:
@@ -82,4 +109,4 @@ def _fill_function(function: Any, parts: dict[str, Any], attributes: dict[str, A
 
 
 def _is_enum(cls: type) -> bool:
-    return any(base.__module__ == "enum" for base in cls.__mro__)
+    return type(cls).__module__ == "enum"

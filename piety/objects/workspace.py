@@ -16,6 +16,7 @@ import __future__
 
 import ast
 import builtins
+import copy
 import linecache
 import marshal
 import sys
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import MAGIC_NUMBER
 from typing import Any
 
-from piety.objects.redefine import update_class, update_function
+from piety.objects.redefine import Contents, contents, update_class, update_function
 from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
 from piety.objects.world import Content, Definition, Workspace
 
@@ -88,16 +89,16 @@ class Evaluator:
         self.on_shown: Callable[[], None] = lambda: None  # called when code uses them
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
         self._running: set[str] = set()  # definitions that are being run now
-        self._out: set[str] = set()  # definitions that this turn may have deleted
-        self._deleters: set[str] = set()  # names that some function deletes
+        self._used: dict[str, Contents | None] = {}  # those that this turn has used, and what they held before
+        self._out: set[str] = set()  # those that it may have deleted
         self.module = WorkspaceModule(NAME, "The module in which the shell evaluates.")
         self.namespace = self.module.__dict__
         self.space = Space(NAME, self.namespace, workspace.variables, None, variables)
         variables.add(self.space)
-        # The namespace's builtins: Python's own, the definitions that have run, and behind them all that rests.
+        # The namespace's builtins: Python's own, the definitions that this turn uses, and behind them all that rests.
         self._builtins = RestingNames(self.bring)
-        self._builtins["__build_class__"] = self._build_class
-        self._builtins.update({name: getattr(self, f"_{name}") for name in ("dir", "globals", "locals", "vars")})
+        self._builtins.update({name: getattr(self, f"_{name}") for name in ("dir", "exec", "globals", "locals", "vars")})
+        self._builtins.update(__build_class__=self._build_class, __piety_delete__=self._fetch_to_delete)
         self._python = dict(self._builtins)
         self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
         self._show_own(self._python)
@@ -117,10 +118,19 @@ class Evaluator:
     def own(self, name: str) -> Any:
         """The variable or definition of this name; `MISSING` if there is none."""
         if name in self.defined:
-            return self.defined[name]
+            return self._use(name)
         value = self.space.fetch(name)
         if value is MISSING and name in self._workspace.definitions and name not in self._out:
             value = self._materialise(name)
+        return value
+
+    def _use(self, name: str) -> Any:
+        """A definition that has run, ready for the rest of the turn; what this turn does to it can be taken back."""
+        value = self._builtins[name] = self.defined[name]
+        if name not in self._used:
+            before = self._used[name] = contents(value)
+            if before is not None:
+                self._journal(before.restore)
         return value
 
     def peek(self, name: str) -> Any:
@@ -139,16 +149,24 @@ class Evaluator:
     def _show_own(self, names: Iterable[str]) -> None:
         """Let the user's own names go before Python's, and Python's come back when the user's are gone."""
         for name in names:
-            if name in self.defined:
-                self._builtins[name] = self.defined[name]
-            elif name in self._workspace.variables or name in self._workspace.definitions:
-                self._builtins.pop(name, None)
-            elif name in self._python:
+            self._builtins.pop(name, None)
+            if name in self._python and name not in self._workspace.variables and name not in self._workspace.definitions:
                 self._builtins[name] = self._python[name]
-            else:
-                self._builtins.pop(name, None)
 
-    # Python's own functions that list names, told of those that rest.
+    # Python's own functions that work on names, told of those that rest.
+
+    def _exec(self, source: Any, /, globals: Any = None, locals: Any = None, **others: Any) -> None:
+        frame = sys._getframe(1)
+        if locals is None:
+            locals = frame.f_locals if globals is None else globals
+        if globals is None:
+            globals = frame.f_globals
+        if isinstance(source, str) and locals is self.namespace:
+            self.run(source)
+            return
+        if isinstance(source, (str, bytes)):
+            source = self._compile(source, "<string>", "exec")  # not with the __future__ of this file
+        exec(source, globals, locals, **others)
 
     def _dir(self, *args: Any) -> list[str]:
         if args:
@@ -183,8 +201,6 @@ class Evaluator:
         file = f"<statement {self._statements}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         linecache.cache.pop(f"<statement {self._statements - KEPT_STATEMENTS}>", None)
-        for name in self._deleters:
-            self._fetch_to_delete(name)
         value = None
         try:
             tree = self._compile(source, file, "exec", ast.PyCF_ONLY_AST)
@@ -195,15 +211,13 @@ class Evaluator:
         return value
 
     def _run_node(self, node: ast.stmt, source: str, file: str) -> Any:
-        for name in _deleted(node):
-            self._fetch_to_delete(name)
         if isinstance(node, _DEFINING):
             for text, each in _definitions(node, source):
                 self._define(text, each)
         elif isinstance(node, ast.Expr):
             return eval(self._compile(ast.Expression(node.value), file, "eval"), self.namespace)
         else:
-            exec(self._compile(ast.Module([node], []), file, "exec"), self.namespace)
+            exec(self._compile(_told_of_deletions(ast.Module([node], [])), file, "exec"), self.namespace)
             self._find_definitions(node, source)
         return None
 
@@ -223,7 +237,7 @@ class Evaluator:
         bound = _bound_names(node)
         for name in bound:  # a variable of this name goes
             self.space.fetch(name)
-        self._exec(definition, store=True)
+        self._run_definition(definition, store=True)
         for name in bound or set(self.namespace) - before - set(self._workspace.variables):
             if name in self.namespace:
                 self._keep(name, self.namespace.pop(name), definition)
@@ -261,16 +275,17 @@ class Evaluator:
 
         self._journal(undo)
         self.defined[name] = value
+        self._used.pop(name, None)
         self._show_own([name])
 
-    def _exec(self, definition: Definition, store: bool) -> None:
+    def _run_definition(self, definition: Definition, store: bool) -> None:
         """Run a definition's text in the namespace, from its compiled form if there is one."""
         if (content := definition.code.get(CODE_TAG)) is not None:
             code = marshal.loads(content.data)
         else:
             tree = self._compile(definition.source, FILE, "exec", ast.PyCF_ONLY_AST)
-            self._deleters |= {name for node in tree.body for name in _deleted(node, in_functions=True)}
-            code = self._compile(ast.increment_lineno(tree, definition.line - 1), FILE, "exec")
+            tree = _told_of_deletions(ast.increment_lineno(tree, definition.line - 1))
+            code = self._compile(tree, FILE, "exec")
             if store:
                 definition.code[CODE_TAG] = Content(marshal.dumps(code))
         exec(code, self.namespace)
@@ -283,7 +298,7 @@ class Evaluator:
         before = set(self.namespace)
         self._running.add(name)
         try:
-            self._exec(definition, store=False)
+            self._run_definition(definition, store=False)
         finally:
             self._running.discard(name)
             made = {each: self.namespace.pop(each) for each in set(self.namespace) - before - set(self._workspace.variables)}
@@ -291,7 +306,7 @@ class Evaluator:
             if self._workspace.definitions.get(each) is definition and each not in self.defined:
                 self.defined[each] = value  # no journal: the definition was there before this turn
                 self._show_own([each])
-        return self.defined.get(name, MISSING)
+        return self._use(name) if name in self.defined else MISSING
 
     def _build_class(self, body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
         """`class`: one defined again at the top level of the workspace stays the same object."""
@@ -330,7 +345,7 @@ class Evaluator:
         self._keep(name, value, Definition(text, self._workspace.next_line))
 
     def _fetch_to_delete(self, name: str) -> None:
-        """Put a resting name into the namespace, because `del` looks nowhere else."""
+        """Called before `del name`: put a resting name into the namespace, because `del` looks nowhere else."""
         if name in self.namespace or self.space.fetch(name) is not MISSING:
             return
         if name in self._workspace.definitions and (value := self.own(name)) is not MISSING:
@@ -363,10 +378,16 @@ class Evaluator:
 
     def rest(self) -> None:
         """The turn is over, one way or the other: its names are out of the way again."""
-        names = self._variables.names(self.space)
+        names = self._variables.names(self.space).union(self._used)
         self.space.rest()
         self._out.clear()
+        self._used.clear()
         self._show_own(names)
+
+    def changed_code(self) -> list[str]:
+        """The attributes of classes and functions, `Note.limit` say, that this turn has set from outside."""
+        before = {name: held for name, held in self._used.items() if held is not None}
+        return [f"{name}.{each}" for name, held in before.items() for each in held.changed()]
 
     # -- source
 
@@ -436,11 +457,32 @@ def _loads(node: ast.AST, name: str) -> bool:
     return any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load) for each in ast.walk(node))
 
 
-def _deleted(node: ast.AST, in_functions: bool = False) -> set[str]:
-    """Global names that a statement may delete: itself, or (`in_functions`) when a function in it is called."""
-    if not isinstance(node, (ast.Delete, *_BLOCKS)) and not in_functions:
-        return set()
-    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)}
-    if in_functions and names:
-        names &= {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
-    return names
+class _Deletions(ast.NodeTransformer):
+    """Writes a call before each `del` of a global name; see `Evaluator._fetch_to_delete`."""
+
+    def __init__(self) -> None:
+        self._global: set[str] | None = None  # in a function or class: the names that it declares global
+
+    def _visit_scope(self, node: Any) -> Any:
+        outer = self._global
+        self._global = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
+        self.generic_visit(node)
+        self._global = outer
+        return node
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _visit_scope
+
+    def visit_Delete(self, node: ast.Delete) -> Any:
+        names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)]
+        calls = [
+            ast.Expr(ast.Call(ast.Name("__piety_delete__", ast.Load()), [ast.Constant(name)], []))
+            for name in names
+            if self._global is None or name in self._global
+        ]
+        return [*(ast.fix_missing_locations(ast.copy_location(call, node)) for call in calls), node]
+
+
+def _told_of_deletions(tree: Any) -> Any:
+    if not any(isinstance(each, ast.Delete) for each in ast.walk(tree)):
+        return tree
+    return _Deletions().visit(copy.deepcopy(tree))
