@@ -24,7 +24,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from transaction import TransactionManager
 
@@ -164,6 +164,9 @@ class Image:
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open image belongs to its process; the name `image` has it in every turn")
 
     def __repr__(self) -> str:
         return f"<image in {self._home}>"
@@ -368,6 +371,10 @@ class Image:
                     self._announced.add((name, self._volatiles.key(leaf)))
                     what = self._volatiles.what(leaf)
                     notices.append(f"{name} holds {what}, which cannot be stored; it is there until the system stops")
+        for name in self._evaluator.changed_code():
+            if (name,) not in self._announced:
+                self._announced.add((name,))
+                notices.append(f"{name} was set from outside its definition and is so until the system stops; write it in there")
         for shared in self._changes.shared():
             paths = [self._path(owner, shared.value) for owner in (shared.first, shared.second)]
             self._changes.keep(owner for owner in (shared.first, shared.second) if not isinstance(owner, Group))
