@@ -28,8 +28,8 @@ class Missing(type):
     reason = ""  # why it cannot be found
 
     def __call__(cls, *args: Any) -> Any:
-        made = cls.__new__(cls, *args)
-        vars(made)["__Broken_called__"] = True
+        made: Any = cls.__new__(cls, *args)  # type: ignore[arg-type]
+        made.__dict__["__Broken_called__"] = True
         return made
 
     def __getattr__(cls, name: str) -> Any:
@@ -41,7 +41,7 @@ class Missing(type):
         return f"<missing {cls.__module__}.{cls.__name__}>"
 
 
-class _Broken(broken.Broken, metaclass=Missing):  # type: ignore[misc]
+class _Broken(broken.Broken, metaclass=Missing):
     """An object whose class is missing."""
 
     __Broken_called__ = False
@@ -51,15 +51,15 @@ class _Broken(broken.Broken, metaclass=Missing):  # type: ignore[misc]
         return f"<broken {type(self).__module__}.{type(self).__name__}{f'({args})' if args else ''}>"
 
     def append(self, item: Any) -> None:
-        vars(self).setdefault("__Broken_items__", []).append(item)
+        self.__dict__.setdefault("__Broken_items__", []).append(item)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        vars(self).setdefault("__Broken_pairs__", []).append((key, value))
+        self.__dict__.setdefault("__Broken_pairs__", []).append((key, value))
 
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
         kind, args = type(self), self.__Broken_newargs__
         made = (kind, args) if self.__Broken_called__ else (copyreg.__newobj__, (kind, *args))  # type: ignore[attr-defined]
-        items, pairs = (vars(self).get(f"__Broken_{name}__", ()) for name in ("items", "pairs"))
+        items, pairs = (self.__dict__.get(f"__Broken_{name}__", ()) for name in ("items", "pairs"))
         return *made, self.__Broken_state__, iter(items) if items else None, iter(pairs) if pairs else None
 
 

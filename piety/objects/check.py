@@ -7,7 +7,6 @@ long gone: of such objects only the records are read.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import functools
@@ -15,6 +14,7 @@ import warnings
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from BTrees.check import TYPE_BTREE, check, classify
@@ -116,23 +116,41 @@ class _Check:
             flags = (getattr(__future__, name).compiler_flag for name in self._features)
             yield from self._compile(state["source"], functools.reduce(int.__or__, flags, 0))
         elif _is_tree(kind):
-            if type(state) is tuple and len(state) == 2:  # noqa: PLR2004 - (children and keys between them, first bucket)
-                self._inner.update(u64(child._p_oid) for child in state[0][::2] if type(child) is kind)
+            self._inner.update(u64(child._p_oid) for child in _children(state) if type(child) is kind)
             if number not in self._inner:
-                yield from self._check_tree(number)
+                yield from self._check_tree(number, kind, state)
         elif kind.__setstate__ is not Persistent.__setstate__:  # its own way to be filled may fail
             try:
                 self._connection.get(p64(number))._p_activate()
             except Exception as error:  # whatever the user's code raises
                 yield f"cannot be filled ({_brief(error)})"
 
-    def _check_tree(self, number: int) -> Iterator[str]:
-        tree = self._connection.get(p64(number))
+    def _check_tree(self, number: int, kind: Any, state: Any) -> Iterator[str]:
         try:
-            tree._check()
-            check(tree)
-        except Exception as error:  # AssertionError; or a node is broken, which is told there too
+            check(self._connection.get(p64(number)))  # the keys: in order, and within the bounds of their node
+            for leaf, link in zip_longest(self._leaves(kind, state), self._chain(state)):
+                if leaf != link:
+                    yield "the tree is broken (its buckets are not linked in the order of its nodes)"
+                    break
+        except Exception as error:  # AssertionError; or a node cannot be read, which is told there too
             yield f"the tree is broken ({_brief(error)})"
+
+    def _leaves(self, kind: Any, state: Any) -> Iterator[int]:
+        """The buckets of a tree from left to right, by its nodes."""
+        for child in _children(state):
+            number = u64(child._p_oid)
+            if type(child) is kind:
+                yield from self._leaves(kind, self._take_apart(number)[1])
+            else:
+                yield number
+
+    def _chain(self, state: Any) -> Iterator[int]:
+        """The same by the links from each bucket to the next."""
+        bucket = state[1] if _children(state) else None
+        while bucket is not None:
+            yield u64(bucket._p_oid)
+            state = self._take_apart(u64(bucket._p_oid))[1]
+            bucket = state[1] if len(state) == 2 else None  # (keys and values, next bucket)
 
     def _compile(self, source: Any, flags: int) -> Iterator[str]:
         try:
@@ -193,11 +211,18 @@ def _is_tree(kind: Any) -> bool:
         return False
 
 
+def _children(state: Any) -> tuple[Any, ...]:
+    """The children of a node: its state is (children with the keys between them, the first bucket)."""
+    return state[0][::2] if type(state) is tuple and len(state) == 2 else ()
+
+
 def _step(kind: Any, state: Any, oid: bytes) -> str:
     """How an object of this class and state refers to another: `.name`, `['key'][2]`, or nothing within a tree."""
     if kind.__module__.startswith("BTrees."):
-        items = _items(kind, state)
-        return next((f"[{_brief(key)}]{trail}" for key, value in items if (trail := _trail(value, oid)) is not None), "")
+        for key, value in _items(kind, state):
+            if (trail := _trail(value, oid)) is not None:
+                return f"[{_brief(key)}]{trail}"
+        return ""
     trail = _trail(state, oid) or ""
     if kind is Group:
         return trail.removeprefix("['values']['").replace("']", "", 1)
@@ -247,4 +272,4 @@ def _brief(thing: Any) -> str:
     except Exception as error:  # a repr may do anything
         text = f"its repr fails with {type(error).__name__}"
     line = " ".join(text.split())
-    return line if len(line) <= 200 else f"{line[:200]} ..."  # noqa: PLR2004 - a line that can be read
+    return line if len(line) <= 200 else f"{line[:200]} ..."  # a line that can be read

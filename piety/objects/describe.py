@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -50,5 +50,5 @@ def _size(name: str) -> int:
 
 def _local(tid: bytes) -> str:
     """The moment of a transaction as local time with its offset: the number of a transaction is its time."""
-    moment = datetime.fromtimestamp(TimeStamp(tid).timeTime(), timezone.utc)
+    moment = datetime.fromtimestamp(TimeStamp(tid).timeTime(), UTC)
     return moment.astimezone().isoformat(timespec="seconds")

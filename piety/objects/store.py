@@ -13,11 +13,13 @@ This is the one module that touches private names of ZODB; each is listed here a
                                 index, the end of what it knows and the transaction there, or None
     FileStorage._save_index     called while opening and closing
     FileStorage._check_sanity   whether an index fits the file; the transaction that ends at its end
-    FileStorage._finish         makes a voted transaction count; `_finish_finish` is its end: flush, fsync, `_pos`, `_index`
+    FileStorage._finish         makes a voted transaction count
+    FileStorage._finish_finish  its end: flush, fsync, `_pos`, `_index`
+    FileStorage._clear_temp     called where a transaction begins and ends
     FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
     FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
     FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
-    FileStorage._lock, ._lock_file, ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num, ._clear_temp
+    FileStorage._lock, ._lock_file, ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num
 
 The files in a home's `image/`: `image.fs` is the image, append-only; `image.fs.index` tells where each object's
 newest record stands and can be made anew from it; `image.fs.lock` names the process that has it; `image.fs.tmp` is a
@@ -33,15 +35,11 @@ import contextlib
 import logging
 import os
 import pickle
-import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO
-from pathlib import Path
 from typing import Any, NoReturn
 
-from BTrees.fsBTree import fsBucket
 from persistent import Persistent
 from transaction.interfaces import TransientError
 from zc.lockfile import LockError
@@ -53,6 +51,7 @@ from ZODB.FileStorage.format import TRANS_HDR, TRANS_HDR_LEN, CorruptedError
 from ZODB.fsIndex import fsIndex
 from ZODB.POSException import POSError, StateLoadError
 from ZODB.serialize import ObjectReader, ObjectWriter
+from ZODB.utils import cp
 
 from piety.errors import DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
 from piety.objects.pickling import RecordPickler
@@ -75,10 +74,12 @@ for _name in ("ZODB", "txn"):
 _log = logging.getLogger("piety")
 
 
-class ImageStorage(FileStorage):  # type: ignore[misc]
+class ImageStorage(FileStorage):
     """A FileStorage that opens fast after a kill, and goes on when a full disk has room again."""
 
     _ltid: bytes | None = None  # None while it is being opened
+    _file: Any
+    _tfile: Any
 
     def __init__(self, path: str, **options: Any) -> None:
         self._unsaved = 0
@@ -146,7 +147,7 @@ class ImageStorage(FileStorage):  # type: ignore[misc]
             return
         if status != b"c":
             if self._ends_whole(size):
-                raise _damaged(Path(self._file_name), f"the transaction at byte {place} cannot be read")
+                raise _damaged(self._file_name, f"the transaction at byte {place} cannot be read")
             self._keep_tail(place)
         self._file.truncate(place)
 
@@ -183,8 +184,11 @@ class ImageStorage(FileStorage):  # type: ignore[misc]
             number += 1
         self._file.seek(place)
         with open(name, "wb") as tail:
-            shutil.copyfileobj(self._file, tail)
-        _log.warning("piety: %s ended within a turn; it goes on from the turn before, and the rest is kept in %s", self._file_name, name)
+            cp(self._file, tail)
+        _log.warning(
+            "piety: %s ended within a turn; it goes on from the turn before, and the rest is kept in %s",
+            self._file_name, name,
+        )  # fmt: skip
 
     # -- the index
 
@@ -319,7 +323,7 @@ class ImageStorage(FileStorage):  # type: ignore[misc]
             yield f"the log is damaged: it can be read up to byte {end} of {self._pos}"
         wrong = sum(self._index.get(oid) != place for oid, place in index.iteritems())
         if end == self._pos and (wrong or len(index) != len(self._index)):
-            yield f"the index is wrong about {wrong} objects; delete {self._file_name}.index while no process uses the home"
+            yield f"the index is wrong about {wrong} objects; stop the system and delete {self._file_name}.index"
 
 
 # What FileStorage raises when it reads damaged bytes: headers that make no sense, numbers and texts that are none.
@@ -331,7 +335,22 @@ class _IndexUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"an index holds only numbers and bytes, not {module}.{name}")
 
 
-class _Reader(ObjectReader):  # type: ignore[misc]
+class _Reader(ObjectReader):
+    def getState(self, pickle: bytes) -> Any:
+        try:
+            return super().getState(pickle)
+        except StateLoadError as error:
+            from piety.objects.forgiving import ForgivingUnpickler
+
+            unpickler = ForgivingUnpickler(pickle, self._get_class, self._persistent_load)
+            try:
+                unpickler.load()
+                return unpickler.load()
+            except (POSError, TransientError):
+                raise
+            except Exception:  # it is not the code of an object: the bytes themselves are no pickle
+                raise error from error.__cause__
+
     def setGhostState(self, obj: Any, pickle: bytes) -> None:
         state = self.getState(pickle)
         try:
@@ -343,7 +362,7 @@ class _Reader(ObjectReader):  # type: ignore[misc]
         self._conn.on_load(obj, state, pickle)
 
 
-class ImageConnection(Connection):  # type: ignore[misc]
+class ImageConnection(Connection):
     """A connection that writes records with Piety's pickler and reports what it loads and stores.
 
     `on_load(obj, state, record)` is called after a ghost was filled, `on_store(obj, record, pickler)` for each record
@@ -433,20 +452,22 @@ def _reference(writer: Any, obj: Any) -> Any:
     return writer.persistent_id(obj)
 
 
-class ImageDB(DB):  # type: ignore[misc]
+class ImageDB(DB):
+    """A database whose connections are ours."""
+
     klass = ImageConnection
 
 
-def open_database(path: Path, class_factory: Callable[[Any, str, str], Any], create: bool = False) -> ImageDB:
+def open_database(path: str, class_factory: Callable[[Any, str, str], Any], create: bool = False) -> ImageDB:
     """Open the image file at `path` for this process alone.
 
     Raises `NoImage`, `NoAccess`, `PietyInUse`, `DamagedImage`; the file is as it was then.
     """
-    if not create and not path.exists():
+    if not create and not os.path.exists(path):
         raise NoImage(f"{path} is missing: this home has no image; make another home with: piety new --home PLACE")
     _require_magic(path)
     try:
-        storage = ImageStorage(str(path), create=create)
+        storage = ImageStorage(path, create=create)
     except LockError:
         pid = _owner(path)
         raise PietyInUse(_in_use(path, pid), pid) from None
@@ -461,10 +482,10 @@ def open_database(path: Path, class_factory: Callable[[Any, str, str], Any], cre
         raise
 
 
-def _require_magic(path: Path) -> None:
+def _require_magic(path: str) -> None:
     """Raise `NoImage` for a file of another kind."""
     try:
-        with path.open("rb") as image:
+        with open(path, "rb") as image:
             begin = image.read(len(_MAGIC))
     except FileNotFoundError:
         return
@@ -475,31 +496,38 @@ def _require_magic(path: Path) -> None:
         raise NoImage(f"{path} {what}; put the image back, or choose another home with --home")
 
 
-def _no_access(path: Path, error: OSError) -> NoAccess:
-    return NoAccess(f"the image in {path.parent.parent} cannot be opened for writing: {error.strerror} ({error.filename or path})")
+def _no_access(path: str, error: OSError) -> NoAccess:
+    place = error.filename or path
+    return NoAccess(f"the image in {_home(path)} cannot be opened for writing: {error.strerror} ({place})")
 
 
-def _damaged(path: Path, why: str) -> DamagedImage:
+def _damaged(path: str, why: str) -> DamagedImage:
     return DamagedImage(
         f"{path} is damaged ({why}); it was left as it is. Go back to a copy, or save what can be read: "
         f"python -m ZODB.fsrecover {path} RECOVERED"
     )
 
 
-def _owner(path: Path) -> int | None:
+def _owner(path: str) -> int | None:
     try:
-        return int(Path(f"{path}.lock").read_text().split()[0])
+        with open(f"{path}.lock", encoding="ascii") as lock:
+            return int(lock.read().split()[0])
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _in_use(path: Path, pid: int | None) -> str:
-    home = path.parent.parent
+def _in_use(path: str, pid: int | None) -> str:
+    home = _home(path)
     if pid is None:
         return f"the image in {home} is in use by another process; stop that one first"
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            words = line.read().split(b"\0")
         program = " ".join(os.fsdecode(word) for word in words if word)[:80]
     except OSError:
-        program = ""
-    return f"the image in {home} is in use by process {pid}" + (f" ({program})" if program else "") + "; stop that one first"
+        program = "?"
+    return f"the image in {home} is in use by process {pid} ({program}); stop that one first"
+
+
+def _home(path: str) -> str:
+    return os.path.dirname(os.path.dirname(path))

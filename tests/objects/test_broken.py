@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -106,6 +106,7 @@ class Library:
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    """The module, installed."""
     folder = tmp_path / "lib"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
@@ -119,7 +120,8 @@ def test_state_survives_a_write_beside_it(system: System, library: Library, plac
     """What cannot be found is read, written again because its neighbour changed, and is whole when it can be found."""
     system.run(SHELF)
     if place == "world.shelf":
-        system.run("from persistent.mapping import PersistentMapping", "world.shelf = PersistentMapping(shelf)", "del shelf")
+        system.run("from persistent.mapping import PersistentMapping as Shelf")
+        system.run("world.shelf = Shelf(shelf)", "del shelf")
     library.remove()
     system.resume()
     assert system.show(f"{place}['plain']") == "<broken library.Plain>"
@@ -136,6 +138,7 @@ def test_state_survives_a_write_beside_it(system: System, library: Library, plac
 
 
 def test_reading_broken_objects_writes_nothing(system: System, library: Library) -> None:
+    """Looking at them, and at what holds them, leaves the file as it is."""
     system.run(SHELF, "world.note = shelf['note']")
     library.remove()
     system.resume()
@@ -146,6 +149,7 @@ def test_reading_broken_objects_writes_nothing(system: System, library: Library)
 
 
 def test_broken_objects_cannot_be_changed(system: System, library: Library) -> None:
+    """An assignment is refused, so that nothing is lost when the class is back."""
     system.run(SHELF)
     library.remove()
     system.resume()
@@ -155,6 +159,7 @@ def test_broken_objects_cannot_be_changed(system: System, library: Library) -> N
 
 @pytest.mark.parametrize("base", ["", "(Persistent)"])
 def test_workspace_class_whose_definition_fails(system: System, library: Library, base: str) -> None:
+    """A class typed at the shell that needs a library which is gone."""
     system.run(
         "from persistent import Persistent",
         "from library import helper",
