@@ -1,0 +1,192 @@
+"""Where a person types: editing several lines, the history in the image, completion with Tab.
+
+    Prompt         reads one source
+    ImageHistory   `world.history` as prompt_toolkit wants it: newest first, and no more than is looked at
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
+
+from BTrees.IOBTree import IOBTree
+from prompt_toolkit import PromptSession
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.history import History
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.bindings.completion import generate_completions
+
+from piety.browser.completion import completions
+from piety.browser.statements import is_whole
+from piety.objects.image import Image
+
+INDENT = "    "
+KEPT = 10_000  # entries of the history; the oldest go
+# An entry is written with its neighbours, thirty or so, each time one of them comes: a long one would be many times.
+LONGEST = 20_000
+PAGE = 100  # entries that are read at once
+
+
+class Prompt:
+    """Reads what a person types at `>>> `, one source at a time."""
+
+    def __init__(self, image: Image) -> None:
+        self.history = ImageHistory(image)
+        self._session: PromptSession[str] = PromptSession(
+            ">>> ",
+            multiline=True,
+            prompt_continuation="... ",
+            history=self.history,
+            completer=_Completer(image),
+            complete_while_typing=False,
+            key_bindings=_keys(),
+            tempfile_suffix=".py",
+        )
+        self._session.default_buffer.on_text_changed += self._look_back
+        self._session.search_buffer.on_text_changed += lambda _buffer: self.history.want(everything=True)
+
+    def read(self) -> str:
+        """One source; raises EOFError for Ctrl-D and KeyboardInterrupt for Ctrl-C."""
+        return self._session.prompt().rstrip()
+
+    def _look_back(self, buffer: Buffer) -> None:
+        if buffer.working_index < PAGE // 2:
+            self.history.want()
+
+
+class ImageHistory(History):
+    """The shell's history, in the image.
+
+    It is read in pages, from the newest back, when a person comes near to what is not read yet.
+    """
+
+    def __init__(self, image: Image) -> None:
+        super().__init__()
+        self._image = image
+        with image.look() as world:
+            tree = _tree(world)
+            self._unread = tree.maxKey() + 1 if tree else 1  # entries with lower numbers were not read yet
+            self.is_empty = not tree
+        self._page = PAGE
+        self._wanted = asyncio.Event()
+
+    def keep(self, source: str) -> None:
+        """Write a source to the image, in a turn; the same twice in a row only once."""
+        if len(source) > LONGEST:
+            return
+        if self._loaded_strings[:1] != [source]:
+            self._loaded_strings.insert(0, source)
+        with self._image.turn("history") as world:
+            tree = _tree(world)
+            newest = tree.maxKey() if tree else 0
+            if tree.get(newest) != source:
+                tree[newest + 1] = source
+            while tree.minKey() <= newest + 1 - KEPT:
+                del tree[tree.minKey()]
+
+    def want(self, everything: bool = False) -> None:
+        """Somebody looks for what is not read yet."""
+        if everything:
+            self._page = KEPT
+        self._wanted.set()
+
+    async def load(self) -> AsyncGenerator[str, None]:
+        """All entries, newest first; waits where nobody has wanted more."""
+        self._wanted = asyncio.Event()
+        for text in self._loaded_strings:
+            yield text
+        if self._loaded_strings:
+            await self._wanted.wait()
+        while page := self._older():
+            for text in page:
+                yield text
+            self._wanted.clear()
+            await self._wanted.wait()
+
+    def _older(self) -> list[str]:
+        """The next page, which goes to what is loaded."""
+        with self._image.look() as world:
+            tree = _tree(world)
+            try:
+                last = tree.maxKey(self._unread - 1)
+            except ValueError:  # there is none
+                return []
+            self._unread = last - self._page + 1
+            page = [text for text in tree.values(self._unread, last) if isinstance(text, str)][::-1]
+        self._loaded_strings += page
+        return page
+
+    def load_history_strings(self) -> Iterable[str]:
+        return ()  # `load` does it
+
+    def append_string(self, string: str) -> None:
+        pass  # the shell calls `keep`, with what really runs
+
+    def store_string(self, string: str) -> None:
+        pass
+
+
+def _tree(world: Any) -> Any:
+    """The table of the history; an empty one that nobody keeps if a person put something else in its place."""
+    tree = getattr(world, "history", None)
+    return tree if isinstance(tree, IOBTree) else IOBTree()
+
+
+class _Completer(Completer):
+    def __init__(self, image: Image) -> None:
+        self._image = image
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        begun, names = completions(self._image, document.current_line_before_cursor)
+        return [Completion(name, start_position=-len(begun)) for name in names]
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+    typing = has_focus(DEFAULT_BUFFER)
+
+    @keys.add("enter", filter=typing)
+    def _enter(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        document = buffer.document
+        pasted = bool(event.app.key_processor.input_queue)  # more keys wait: nobody types that fast
+        goes_on = pasted and "\n" in document.text and not document.current_line.strip()  # an empty line in a paste
+        if buffer.complete_state is not None and buffer.complete_state.current_completion is not None:
+            buffer.complete_state = None  # it was chosen from the menu
+        elif not goes_on and not document.text_after_cursor.strip() and is_whole(document.text):
+            buffer.validate_and_handle()
+        else:
+            buffer.insert_text("\n" if pasted else f"\n{_indent(document.current_line_before_cursor)}")
+
+    @keys.add("tab", filter=typing)
+    def _tab(event: KeyPressEvent) -> None:
+        before = event.current_buffer.document.current_line_before_cursor
+        if before.strip():
+            generate_completions(event)
+        else:
+            event.current_buffer.insert_text(INDENT[len(before) % len(INDENT) :])
+
+    @Condition
+    def _in_indent() -> bool:
+        from prompt_toolkit.application import get_app
+
+        before = get_app().current_buffer.document.current_line_before_cursor
+        return len(before) >= len(INDENT) and not before.strip()
+
+    @keys.add("backspace", filter=typing & _in_indent)
+    def _dedent(event: KeyPressEvent) -> None:
+        before = event.current_buffer.document.current_line_before_cursor
+        event.current_buffer.delete_before_cursor((len(before) - 1) % len(INDENT) + 1)
+
+    return keys
+
+
+def _indent(line: str) -> str:
+    """The white space with which the line after this one begins."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return indent + INDENT if line.partition("#")[0].rstrip().endswith(":") else indent
