@@ -21,7 +21,6 @@ import posixpath
 import sys
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.util import decode_source
 from typing import Any
@@ -40,15 +39,22 @@ Undo = Callable[[], object]
 Journal = Callable[[Undo], None]
 
 
-@dataclass(eq=False)
 class Loaded:
     """A module of the image that is loaded in this process; `code` is what ran in it last."""
 
-    name: str
-    module: types.ModuleType
-    namespace: dict[str, Any]
-    code: types.CodeType
-    state: State | None = None
+    def __init__(
+        self,
+        name: str,
+        module: types.ModuleType,
+        namespace: dict[str, Any],
+        code: types.CodeType,
+        state: State | None = None,
+    ) -> None:
+        self.name = name
+        self.module = module
+        self.namespace = namespace
+        self.code = code
+        self.state = state
 
 
 class Importer:
@@ -149,12 +155,13 @@ class Importer:
 
         run_again(self, name)
 
-    def make_package(self, name: str) -> None:
-        """A module got its first child: if it is loaded, let it find that."""
-        if name in self.loaded:
-            module, spec = self.loaded[name].module, self.find_spec(name)
-            module.__spec__, module.__package__ = spec, name
-            module.__file__, module.__path__ = spec.origin, spec.submodule_search_locations  # type: ignore[union-attr, assignment]
+    def locate(self, name: str) -> None:
+        """Tell a loaded module where it lies: it became a package with its first child, say."""
+        module, spec = self.loaded[name].module, self.find_spec(name)
+        assert spec is not None
+        module.__spec__, module.__file__, module.__package__ = spec, spec.origin, spec.parent
+        if spec.submodule_search_locations is not None:
+            module.__path__ = spec.submodule_search_locations
 
     # -- the protocol of sys.meta_path
 
@@ -246,15 +253,14 @@ class Loader:
         return StateModule(self._name) if record is not None and record.state else None
 
     def exec_module(self, module: types.ModuleType) -> None:
-        importer, record = self._importer, self._importer.modules.table.get(self._name)
-        if record is None:
-            return
-        code = self.get_code()
+        importer, record, code = self._importer, self._importer.modules.table.get(self._name), self.get_code()
         loaded = importer.loaded.get(self._name)
         if is_new := loaded is None or loaded.module is not module:
             loaded = importer.loaded[self._name] = Loaded(self._name, module, namespace_of(module), code)
             importer.journal(lambda: importer.unload(self._name))
-        importer.open_state(loaded, record)
+        if record is not None:
+            show_lines(record.path, loaded.namespace)
+            importer.open_state(loaded, record)
         try:
             run(loaded, code)
         except BaseException:
@@ -355,10 +361,11 @@ def compile_module(record: Module) -> types.CodeType:
     return code
 
 
-def forget_lines(path: str) -> None:
-    """Let Python's tools read a module's source anew."""
-    linecache.cache.pop(PLACE + path, None)
-    linecache.cache.pop(os.path.abspath(PLACE + path), None)
+def show_lines(path: str, namespace: dict[str, Any]) -> None:
+    """Let Python's tools read a module's source (anew); pdb makes an absolute path of every place, to set a breakpoint."""
+    for place in (PLACE + path, os.path.abspath(PLACE + path)):
+        linecache.cache.pop(place, None)
+        linecache.lazycache(place, namespace)
 
 
 def restore(namespace: dict[str, Any], names: dict[str, Any]) -> None:

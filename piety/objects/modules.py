@@ -104,7 +104,8 @@ class ModulesOf(MutableMapping[str, str]):
             raise PietyError(f"{name!r} needs a package to be in: save {parent!r} first (its source may be empty)")
         elif not self._records.table[parent].is_package:
             self._replace(self._records.table[parent], self._records.table[parent].source.data, True, undo)
-            self._importer.make_package(parent)
+            if self._importer.is_loaded(parent):
+                self._importer.locate(parent)
 
     def _store(self, name: str, data: bytes, is_package: bool | None, undo: contextlib.ExitStack) -> bool:
         """Put a module's source and code into its record; whether that changed anything."""

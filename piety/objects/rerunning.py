@@ -19,7 +19,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from piety.objects.importing import Importer, Loaded, Undo, compile_source, forget_lines, restore, run
+from piety.objects.importing import Importer, Loaded, Undo, compile_source, restore, run, show_lines
 from piety.objects.redefine import update_class, update_function
 
 _KEEP = "__piety_keep__"  # a decorator that the new source gets on its functions, while it runs here
@@ -55,8 +55,9 @@ class _Rerun:
     def run(self, importer: Importer, record: Any) -> None:
         loaded, old_code = self._loaded, self._loaded.code
         self._journal(lambda: [setattr(loaded, "code", old_code), restore(self._namespace, self._before)])
-        forget_lines(record.path)
-        self._journal(lambda: forget_lines(record.path))
+        importer.locate(loaded.name)
+        show_lines(record.path, self._namespace)
+        self._journal(lambda: show_lines(record.path, self._namespace))
         importer.open_state(loaded, record)
         tree = compile_source(record.source.data, record.path, ast.PyCF_ONLY_AST)
         for function in _single_functions(tree):
