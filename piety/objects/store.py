@@ -95,13 +95,16 @@ class ImageStorage(FileStorage):
 
     def close(self) -> None:
         self._save_index()  # here, because FileStorage does it after it has let the lock go
+        with contextlib.suppress(OSError):  # it may hold bytes in its buffer for which there is no room, or need
+            self._tfile.close()
         super().close()
 
     def _let_go(self) -> None:
         for name in ("_file", "_files", "_tfile", "_lock_file"):
             file = getattr(self, name, None)
             if file is not None:
-                file.close()
+                with contextlib.suppress(OSError):
+                    file.close()
 
     # -- opening
 
