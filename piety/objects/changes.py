@@ -115,6 +115,8 @@ class Changes:
 
     def shared(self) -> Iterator[Shared]:
         """The plain mutables that stand in two of the records looked at in this turn."""
+        if len({id(owner) for owner, _memo in self._seen}) < 2:  # noqa: PLR2004 - as most turns change one object
+            return
         owners: dict[int, Any] = {}
         reported = set()
         for owner, memo in self._seen:

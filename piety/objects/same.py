@@ -58,8 +58,7 @@ class _Walk:
         if issubclass(kind, _BY_IDENTITY) and not is_bound(old):
             return False  # it is not the same object, or `same` had not come here
         if kind is tuple:
-            todo.extend(zip(old, new, strict=False))
-            return len(old) == len(new)
+            return self._pairs(old, new, todo)
         if kind is frozenset:
             return self._sets(old, new, todo)
         seen = self._partner.get(id(old))
@@ -68,17 +67,20 @@ class _Walk:
         self._partner[id(old)], self._back[id(new)] = id(new), id(old)
         self._keep += (old, new)
         if kind is list:
-            todo.extend(zip(old, new, strict=False))
-            return len(old) == len(new)
+            return self._pairs(old, new, todo)
         if kind is dict:
-            todo.extend(zip(old.keys(), new.keys(), strict=False))
-            todo.extend(zip(old.values(), new.values(), strict=False))
-            return len(old) == len(new)
+            return self._pairs(old.keys(), new.keys(), todo) and self._pairs(old.values(), new.values(), todo)
         if kind is set:
             return self._sets(old, new, todo)
         if kind is bytearray:
             return bool(old == new)
         return self._objects(old, new, todo)
+
+    def _pairs(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
+        if len(old) != len(new):
+            return False
+        todo.extend(zip(old, new, strict=True))
+        return True
 
     def _sets(self, old: Any, new: Any, todo: list[tuple[Any, Any]]) -> bool:
         """Pair the elements that look alike, and then look inside each pair."""

@@ -211,8 +211,8 @@ class Variables:
             live = next((live for live in homes if free.pop(live.group._p_oid, None)), None)
             if live is None or set(live.values) != keys or keys & rebound:
                 self._fill(live, {key: now[key] for key in now if key in keys})
-            elif self._differs(live):
-                self._fill(live, live.values)
+            elif (changed := self._changed(live)) is not None:
+                self._fill(live, live.values, changed)
         self._dropped += [live.group for live in free.values()]  # all that these held is gone or went elsewhere
         for key in rebound - set(now):
             space, name = self._place(key)
@@ -268,16 +268,16 @@ class Variables:
         memo = pickler.memo.copy()  # type: ignore[attr-defined]
         return {place: value for place, (_number, value) in memo.items() if not is_immutable(value)}
 
-    def _differs(self, live: _Live) -> bool:
-        """Whether a group's values are no longer what the image has."""
+    def _changed(self, live: _Live) -> dict[str, Any] | None:
+        """What a group's record shall hold, if its values are no longer what the image has; else None."""
         values, record, pickler = self._look(live.values)
         self._changes.saw(live.group, pickler)
         if hash(record) == live.digest:
-            return False
+            return None
         if not same(self._connection.stored_state(live.group)["values"], values):
-            return True
+            return values
         live.digest = hash(record)
-        return False
+        return None
 
     def _look(self, values: dict[str, Any]) -> tuple[dict[str, Any], bytes, RecordPickler]:
         """The record of these values, with a note in place of each that fails while it is pickled."""
@@ -295,13 +295,15 @@ class Variables:
             return self._connection.note(value)
         return value
 
-    def _fill(self, live: _Live | None, values: dict[str, Any]) -> None:
+    def _fill(self, live: _Live | None, values: dict[str, Any], storable: dict[str, Any] | None = None) -> None:
+        """Give a group its values; `storable` are the same with notes in place of those that fail in pickling."""
         if live is None:
             group = Group()
             self._connection.add(group)
             live = _Live(group, {}, None)
-        plain = all(map(is_immutable, values.values()))
-        live.group.values = values if plain else self._look(values)[0]
+        if storable is None:
+            storable = values if all(map(is_immutable, values.values())) else self._look(values)[0]
+        live.group.values = storable
         self._filled.append((live, values))
         for key in values:
             space, name = self._place(key)
@@ -332,7 +334,11 @@ class Variables:
     def undo(self) -> None:
         """Before the abort: let go of every value that the turn changed, so that the image's is loaded again."""
         for oid, live in self._touched.items():
-            if self._differs(live):
+            try:
+                changed = self._changed(live) is not None
+            except BaseException:  # a `__reduce__` that raises SystemExit, say; nothing may stop the undoing
+                changed = True
+            if changed:
                 self._lives.pop(oid, None)
                 live.group._p_invalidate()
 
