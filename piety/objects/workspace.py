@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import __future__
 
+import _ast  # the classes of nodes; `ast` has the functions, and is imported only when one of them is needed
 import ast
 import builtins
-import copy
 import linecache
 import marshal
 import sys
@@ -33,10 +33,10 @@ NAME = "workspace"
 FILE = "image:workspace.py"
 KEPT_STATEMENTS = 1000  # so many statements of this process can still be shown in tracebacks
 
-_DEFINING: tuple[type, ...] = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-_BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While)
+_DEFINING: tuple[type, ...] = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Import, _ast.ImportFrom)
+_BLOCKS = (_ast.If, _ast.Try, _ast.TryStar, _ast.With, _ast.For, _ast.While)
 if sys.version_info >= (3, 12):
-    _DEFINING = (*_DEFINING, ast.TypeAlias)
+    _DEFINING = (*_DEFINING, _ast.TypeAlias)
 
 # Compiled code is good for one version of Python; the magic number changes with the bytecode.
 CODE_TAG = f"{sys.implementation.cache_tag}-{MAGIC_NUMBER.hex()}"
@@ -203,21 +203,26 @@ class Evaluator:
         linecache.cache.pop(f"<statement {self._statements - KEPT_STATEMENTS}>", None)
         value = None
         try:
-            tree = self._compile(source, file, "exec", ast.PyCF_ONLY_AST)
+            tree = self._compile(source, file, "exec", _ast.PyCF_ONLY_AST)
         except (ValueError, MemoryError, RecursionError) as error:  # NUL characters, or nested too deep
             raise SyntaxError(str(error) or "the source is nested too deep") from None
         for node in tree.body:
             value = self._run_node(node, source, file)
         return value
 
-    def _run_node(self, node: ast.stmt, source: str, file: str) -> Any:
+    def _run_node(self, node: _ast.stmt, source: str, file: str) -> Any:
         if isinstance(node, _DEFINING):
             for text, each in _definitions(node, source):
                 self._define(text, each)
-        elif isinstance(node, ast.Expr):
-            return eval(self._compile(ast.Expression(node.value), file, "eval"), self.namespace)
+        elif isinstance(node, _ast.Expr):
+            return eval(self._compile(_ast.Expression(node.value), file, "eval"), self.namespace)
         else:
-            exec(self._compile(_told_of_deletions(ast.Module([node], [])), file, "exec"), self.namespace)
+            tree = _ast.Module([node], [])
+            if "del" in source:
+                from piety.objects.deletions import told_of_deletions
+
+                tree = told_of_deletions(tree)
+            exec(self._compile(tree, file, "exec"), self.namespace)
             self._find_definitions(node, source)
         return None
 
@@ -228,9 +233,9 @@ class Evaluator:
 
     # -- definitions
 
-    def _define(self, text: str, node: ast.stmt) -> None:
+    def _define(self, text: str, node: _ast.stmt) -> None:
         """Run a definition and put its text into the workspace's source."""
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        if isinstance(node, _ast.ImportFrom) and node.module == "__future__":
             self._workspace.features = tuple({*self._workspace.features, *(alias.name for alias in node.names)})
         definition = Definition(text, self._workspace.next_line)
         before = set(self.namespace)
@@ -283,8 +288,10 @@ class Evaluator:
         if (content := definition.code.get(CODE_TAG)) is not None:
             code = marshal.loads(content.data)
         else:
-            tree = self._compile(definition.source, FILE, "exec", ast.PyCF_ONLY_AST)
-            tree = _told_of_deletions(ast.increment_lineno(tree, definition.line - 1))
+            tree = self._compile(definition.source, FILE, "exec", _ast.PyCF_ONLY_AST)
+            from piety.objects.deletions import told_of_deletions
+
+            tree = told_of_deletions(ast.increment_lineno(tree, definition.line - 1))
             code = self._compile(tree, FILE, "exec")
             if store:
                 definition.code[CODE_TAG] = Content(marshal.dumps(code))
@@ -320,13 +327,13 @@ class Evaluator:
                 return old
         return new
 
-    def _find_definitions(self, node: ast.stmt, source: str) -> None:
+    def _find_definitions(self, node: _ast.stmt, source: str) -> None:
         """Code that a statement bound to its own name: `Point = namedtuple(...)`, a def inside of an `if`."""
         name = _assigned_name(node)
         if name is not None:
             value = self.namespace.get(name)
             if self.defined.get(name, MISSING) is not value and (
-                _knows_itself(value, name) or isinstance(getattr(node, "value", None), ast.Lambda)
+                _knows_itself(value, name) or isinstance(getattr(node, "value", None), _ast.Lambda)
             ):
                 text = ast.get_source_segment(source, node) or ast.unparse(node)
                 if name in self._workspace.definitions and _loads(node, name):  # f = cache(f)
@@ -334,7 +341,7 @@ class Evaluator:
                 self._keep_text(name, text)
             return
         for each in ast.walk(node) if isinstance(node, _BLOCKS) else ():
-            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if isinstance(each, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
                 if _knows_itself(self.namespace.get(each.name), each.name):
                     self._keep_text(each.name, ast.unparse(each))
 
@@ -419,10 +426,10 @@ def _text(node: Any, source: str) -> str:
     return segment if segment is not None else ast.unparse(node)
 
 
-def _definitions(node: Any, source: str) -> list[tuple[str, ast.stmt]]:
+def _definitions(node: Any, source: str) -> list[tuple[str, _ast.stmt]]:
     """A defining statement as one definition per name."""
-    if isinstance(node, (ast.Import, ast.ImportFrom)) and len(node.names) > 1:
-        parts = [ast.ImportFrom(node.module, [name], node.level) if isinstance(node, ast.ImportFrom) else ast.Import([name])
+    if isinstance(node, (_ast.Import, _ast.ImportFrom)) and len(node.names) > 1:
+        parts = [_ast.ImportFrom(node.module, [name], node.level) if isinstance(node, _ast.ImportFrom) else _ast.Import([name])
                  for name in node.names]  # fmt: skip
         return [(ast.unparse(part), part) for part in parts]
     return [(_text(node, source), node)]
@@ -430,20 +437,20 @@ def _definitions(node: Any, source: str) -> list[tuple[str, ast.stmt]]:
 
 def _bound_names(node: Any) -> list[str]:
     """The names that a definition binds; none for a star import, where nobody can tell."""
-    if isinstance(node, ast.Import):
+    if isinstance(node, _ast.Import):
         return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
+    if isinstance(node, _ast.ImportFrom):
         return [alias.asname or alias.name for alias in node.names if alias.name != "*"]
-    return [node.name.id if isinstance(node.name, ast.Name) else node.name]
+    return [node.name.id if isinstance(node.name, _ast.Name) else node.name]
 
 
 def _is_import_of(name: str, text: str) -> bool:
     return all(line == f"import {name}" or line.startswith(f"import {name}.") and " as " not in line for line in text.splitlines())
 
 
-def _assigned_name(node: ast.stmt) -> str | None:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else None
+def _assigned_name(node: _ast.stmt) -> str | None:
+    targets = node.targets if isinstance(node, _ast.Assign) else [node.target] if isinstance(node, _ast.AnnAssign) else []
+    return targets[0].id if len(targets) == 1 and isinstance(targets[0], _ast.Name) else None
 
 
 def _knows_itself(value: Any, name: str) -> bool:
@@ -453,36 +460,5 @@ def _knows_itself(value: Any, name: str) -> bool:
     return getattr(value, "__module__", None) == NAME and getattr(value, "__qualname__", None) == name
 
 
-def _loads(node: ast.AST, name: str) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load) for each in ast.walk(node))
-
-
-class _Deletions(ast.NodeTransformer):
-    """Writes a call before each `del` of a global name; see `Evaluator._fetch_to_delete`."""
-
-    def __init__(self) -> None:
-        self._global: set[str] | None = None  # in a function or class: the names that it declares global
-
-    def _visit_scope(self, node: Any) -> Any:
-        outer = self._global
-        self._global = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
-        self.generic_visit(node)
-        self._global = outer
-        return node
-
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _visit_scope
-
-    def visit_Delete(self, node: ast.Delete) -> Any:
-        names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)]
-        calls = [
-            ast.Expr(ast.Call(ast.Name("__piety_delete__", ast.Load()), [ast.Constant(name)], []))
-            for name in names
-            if self._global is None or name in self._global
-        ]
-        return [*(ast.fix_missing_locations(ast.copy_location(call, node)) for call in calls), node]
-
-
-def _told_of_deletions(tree: Any) -> Any:
-    if not any(isinstance(each, ast.Delete) for each in ast.walk(tree)):
-        return tree
-    return _Deletions().visit(copy.deepcopy(tree))
+def _loads(node: _ast.AST, name: str) -> bool:
+    return any(isinstance(each, _ast.Name) and each.id == name and isinstance(each.ctx, _ast.Load) for each in ast.walk(node))
