@@ -29,7 +29,7 @@ from BTrees.OOBTree import OOBTree
 from transaction.interfaces import NoTransaction
 
 from piety.objects.statemodules import State, StateModule, namespace_of
-from piety.objects.variables import Space, Variables
+from piety.objects.variables import MISSING, Space, Variables
 from piety.objects.workspace import CODE_TAG
 from piety.objects.world import Module, Modules
 
@@ -42,19 +42,12 @@ Journal = Callable[[Undo], None]
 class Loaded:
     """A module of the image that is loaded in this process; `code` is what ran in it last."""
 
-    def __init__(
-        self,
-        name: str,
-        module: types.ModuleType,
-        namespace: dict[str, Any],
-        code: types.CodeType,
-        state: State | None = None,
-    ) -> None:
+    def __init__(self, name: str, module: types.ModuleType, code: types.CodeType) -> None:
         self.name = name
         self.module = module
-        self.namespace = namespace
+        self.namespace = namespace_of(module)
         self.code = code
-        self.state = state
+        self.state: State | None = None
 
 
 class Importer:
@@ -231,11 +224,13 @@ class Importer:
                 loaded.module.__class__ = StateModule
                 self.journal(lambda: setattr(loaded.module, "__class__", types.ModuleType))
 
-    def forget_variables(self, name: str, names: set[str]) -> None:
+    def forget_variables(self, name: str, names: set[str]) -> Undo:
         """Let variables go: they are no longer in the module's `__state__`, or the module goes."""
-        for each in names:
-            self.space(name).fetch(each)  # what was brought in and is not there as the turn ends has been deleted
-            self.space(name).namespace.pop(each, None)
+        space, gone = self.space(name), {}
+        for each in names:  # what was brought in and is not there as the turn ends has been deleted
+            if each in space.namespace or space.fetch(each) is not MISSING:
+                gone[each] = space.namespace.pop(each)
+        return lambda: space.namespace.update(gone)
 
 
 class Loader:
@@ -256,7 +251,7 @@ class Loader:
         importer, record, code = self._importer, self._importer.modules.table.get(self._name), self.get_code()
         loaded = importer.loaded.get(self._name)
         if is_new := loaded is None or loaded.module is not module:
-            loaded = importer.loaded[self._name] = Loaded(self._name, module, namespace_of(module), code)
+            loaded = importer.loaded[self._name] = Loaded(self._name, module, code)
             importer.journal(lambda: importer.unload(self._name))
         if record is not None:
             show_lines(record.path, loaded.namespace)

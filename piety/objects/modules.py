@@ -10,7 +10,7 @@ when `notes.store` is saved, becomes a package; to delete a package is to delete
 
 from __future__ import annotations
 
-import ast
+import _ast
 import contextlib
 import os
 import sys
@@ -126,7 +126,7 @@ class ModulesOf(MutableMapping[str, str]):
         new = _new_record(record.name, data, is_package)
         before = {part: getattr(record, part) for part in _PARTS}
         undo.callback(lambda: [setattr(record, part, value) for part, value in before.items()])
-        self._importer.forget_variables(record.name, set(record.state) - set(new.state))
+        undo.callback(self._importer.forget_variables(record.name, set(record.state) - set(new.state)))
         for part in _PARTS:
             setattr(record, part, getattr(new, part))
         if record.variables is None:
@@ -237,12 +237,12 @@ def _state_names(data: bytes, path: str) -> tuple[str, ...]:
     """The names in a top-level `__state__ = "a", "b"`.  Raises SyntaxError if it is anything but names of variables."""
     if b"__state__" not in data:
         return ()
-    body = compile_source(data, path, ast.PyCF_ONLY_AST).body
-    code = {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
+    body = compile_source(data, path, _ast.PyCF_ONLY_AST).body
+    code = {node.name for node in body if isinstance(node, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef))}
     names: tuple[str, ...] = ()
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "__state__" for target in targets):
+        targets = node.targets if isinstance(node, _ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, _ast.Name) and target.id == "__state__" for target in targets):
             names = _listed(node)
             wrong = [name for name in names if not name.isidentifier() or name in code or name in SYSTEM_NAMES]
             if not names or wrong:
@@ -256,6 +256,8 @@ def _state_names(data: bytes, path: str) -> tuple[str, ...]:
 
 def _listed(node: Any) -> tuple[str, ...]:
     """The names that stand in a statement `__state__ = ...`; none if it is not a plain list of names."""
+    import ast
+
     try:
         names = ast.literal_eval(node.value)
     except (ValueError, TypeError):

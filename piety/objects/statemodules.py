@@ -10,7 +10,6 @@ them their first values only, and after that they rest and are brought in like v
 from __future__ import annotations
 
 import contextlib
-import dis
 import sys
 import types
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from typing import Any
 
 from piety.objects.variables import MISSING, RestingNames, Space
 
-_DELETE = dis.opmap["DELETE_GLOBAL"]
 _plain_dict = types.ModuleType.__dict__["__dict__"]
 
 
@@ -138,7 +136,9 @@ class State:
 
 def _deleted(code: types.CodeType) -> Iterator[str]:
     """The global names that some function in this code deletes."""
-    if _DELETE in code.co_code[::2]:
+    import dis
+
+    if dis.opmap["DELETE_GLOBAL"] in code.co_code[::2]:
         yield from (each.argval for each in dis.get_instructions(code) if each.opname == "DELETE_GLOBAL")
     for each in code.co_consts:
         if isinstance(each, types.CodeType):
