@@ -15,7 +15,6 @@ This is the one module that touches private names of ZODB; each is listed here a
     FileStorage._check_sanity   whether an index fits the file; the transaction that ends at its end
     FileStorage._finish         makes a voted transaction count
     FileStorage._finish_finish  its end: flush, fsync, `_pos`, `_index`
-    FileStorage._clear_temp     called where a transaction begins and ends
     FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
     FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
     FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
@@ -115,6 +114,9 @@ class ImageStorage(FileStorage):
         newest = max(found, key=lambda name: found[name][1], default=None)
         if newest == ahead:
             os.replace(ahead, here)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(ahead)
         self._saved_pos = found[newest][1] if newest is not None else -1
         self._make_end_whole(max(self._saved_pos, len(_MAGIC)))
         return None if newest is None else found[newest]
@@ -289,12 +291,6 @@ class ImageStorage(FileStorage):
             self._nextpos = 0
             forget_read()
         self._broken = False
-
-    def _clear_temp(self) -> None:
-        if self._broken:
-            self._tindex.clear()
-        else:
-            super()._clear_temp()
 
     # -- looking
 

@@ -200,6 +200,9 @@ def test_kill_around_a_huge_turn_costs_no_full_read(path: Path, monkeypatch: pyt
         assert storage._used_index
         assert len(storage) == 201 + (5 if moment == "after" else 0)
         assert not list(storage.check_log())
+        assert not (path.parent / "image.fs.index.ahead").exists()
+        assert storage._read_index(f"{path}.index") is not None
+        assert moment == "before" or storage._read_index(f"{path}.index")[1] == storage._pos
 
 
 # -- the index that is saved
@@ -260,6 +263,19 @@ def test_index_that_does_not_fit_is_made_anew(
         assert not list(storage.check_log())
 
 
+def test_index_of_another_image_is_found_out_though_its_end_fits(path: Path, tmp_path: Path) -> None:
+    """ZODB looks at the last few records only."""
+    other = tmp_path / "other" / "image.fs"
+    other.parent.mkdir()
+    for place, sizes in ((path, (10, 20)), (other, (20, 10))):
+        for size in sizes:
+            turns(place, 1, size)
+        turns(place, 8)
+    shutil.copy(f"{other}.index", f"{path}.index")
+    with opened(path) as storage:
+        assert not list(storage.check_log())
+
+
 def test_index_of_an_older_state_is_brought_up_to_date(path: Path) -> None:
     """After a kill the file is ahead of the index."""
     turns(path, 2)
@@ -299,8 +315,9 @@ def f(): return "new"
 
 @pytest.fixture
 def stocked(system: System) -> System:
-    """An image with something in it of every kind."""
+    """An image with something in it of every kind, and longer than the turn that will fail."""
     system.run(
+        "import os; ballast = os.urandom(300_000)",
         "rows = [0]; blob = b''",
         "from persistent import Persistent\nclass Note(Persistent): pass",
         "world.note = Note(); world.note.tags = []; world.note.size = 0",
@@ -309,7 +326,7 @@ def stocked(system: System) -> System:
     return system
 
 
-@pytest.mark.parametrize("size", [0, 1, 16, 17, 23, 40, 200, 500, 9_000, 99_000, 100_000])
+@pytest.mark.parametrize("size", [-290_000, -230_000, 0, 1, 16, 17, 23, 40, 200, 500, 9_000, 99_000, 100_000])
 def test_full_disk_undoes_the_turn_and_no_more(stocked: System, size: int) -> None:
     """Wherever the room ends: one clear line, memory as before, reading goes on, and so does all with room again."""
     before = stocked.run(STATE)
@@ -317,12 +334,14 @@ def test_full_disk_undoes_the_turn_and_no_more(stocked: System, size: int) -> No
     with room(stocked.home / "image" / "image.fs", size):
         error = stocked.fail(CHANGE)
         assert isinstance(error, CommitFailed)
+        assert stocked.file()[1] == file
         assert stocked.image.evaluate(CHANGE).traceback.count("\n") == 1
         assert stocked.run(STATE) == before
-    assert stocked.file()[1] == file
+    stocked.run("rows.append(0.5)")  # shorter than the turn that failed
+    assert len(stocked.file()[1]) == stocked.image.storage.getSize()
     stocked.run(CHANGE)
     after = stocked.run(STATE)
-    assert after == ([0, 1], 100_000, [2], 5, True, "new")
+    assert after == ([0, 0.5, 1], 100_000, [2], 5, True, "new")
     stocked.resume()
     assert stocked.run(STATE) == after
     assert not list(stocked.image.storage.check_log())
@@ -396,16 +415,48 @@ def test_failing_fsync_undoes_the_turn(stocked: System, monkeypatch: pytest.Monk
 def test_disk_that_turns_read_only_can_be_read_and_comes_back(stocked: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing can be mended then; every turn that changes something fails, until it can be written again."""
     before = stocked.run(STATE)
+    note = PersistentMapping()
     with monkeypatch.context() as patch:
         patch.setattr(filestorage, "fsync", full_disk)
         patch.setattr(store.os, "truncate", full_disk)
         for _ in range(3):
             assert isinstance(stocked.fail(CHANGE), CommitFailed)
+            with pytest.raises(CommitFailed), stocked.image.turn("keep a note") as world:
+                world.kept = note
+            assert note._p_jar is None
             stocked.image._connection.cacheMinimize()
             assert stocked.run(STATE) == before
     stocked.run(CHANGE)
     stocked.resume()
     assert stocked.run("rows") == [0, 1]
+
+
+def test_what_was_read_of_a_failed_turn_is_forgotten(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader in another thread may have its first bytes in a buffer; the next turn is written in the same place."""
+    turns(path, 1)
+
+    def commit(storage: ImageStorage, content: bytes) -> bytes:
+        transaction = TransactionMetaData()
+        storage.tpc_begin(transaction)
+        oid: bytes = storage.new_oid()
+        storage.store(oid, b"\0" * 8, content, "", transaction)
+        storage.tpc_vote(transaction)
+        storage.tpc_finish(transaction)
+        return oid
+
+    def vote(self: FileStorage, transaction: Any) -> None:
+        whole_vote(self, transaction)
+        self.load(b"\0" * 8)
+        full_disk()
+
+    whole_vote = FileStorage.tpc_vote
+    with opened(path) as storage:
+        with monkeypatch.context() as patch:
+            patch.setattr(FileStorage, "tpc_vote", vote)
+            with pytest.raises(OSError, match="No space"):
+                commit(storage, b"lost" * 50)
+            storage.tpc_abort(storage.tpc_transaction())
+        assert storage.load(commit(storage, b"kept" * 50))[0] == b"kept" * 50
 
 
 FILL = """
@@ -420,10 +471,12 @@ with piety.open(home, create=True) as image:
     print(outcome.traceback, end="")
     held = image.evaluate("len(rows), rows[-1], hash(blob)").value
     assert image.evaluate("rows.append('x' * 100_000)").error is not None
+    assert image.evaluate("rows.append('y' * 10_000)").error is None
+    assert image.evaluate("rows.append('x' * 100_000)").error is not None
     os.unlink(sys.argv[2])
     assert image.evaluate("rows.append('after')").error is None
 with piety.open(home) as image:
-    assert image.evaluate("len(rows) - 1, rows[-2], hash(blob)").value == held
+    assert image.evaluate("len(rows) - 2, rows[-3], hash(blob)").value == held
 print("went on")
 """
 
@@ -468,7 +521,7 @@ def test_last_turn(system: System) -> None:
 
 def test_private_names_are_there() -> None:
     """The names that the head of `store.py` lists, each where it says."""
-    storage = {"_restore_index", "_save_index", "_check_sanity", "_finish", "_finish_finish", "_clear_temp"}
+    storage = {"_restore_index", "_save_index", "_check_sanity", "_finish", "_finish_finish"}
     assert storage | {"_read_txn_header", "_read_num"} <= set(dir(FileStorage))
     assert set(inspect.signature(FileStorage._finish).parameters) == {"self", "tid", "u", "d", "e"}
     assert {"_store_objects"} <= set(dir(Connection))
