@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 # What our imports import, but a short command does not use.
-SELDOM = ("ast", "dis", "inspect", "traceback")
+SELDOM = ("ast", "inspect", "traceback")
 
 _waiting: dict[ModuleType, list[Any]] = {}  # deferred module -> [lock, function that executes it, is it at work?]
 
