@@ -45,27 +45,36 @@ def open(home: Place | None = None, create: bool = False) -> Image:
 
 
 def make(home: Place | None = None) -> Image:
-    """Make a home and open its image.  Raises `HomeExists`; what fails half-way is taken away again."""
+    """Make a home and open its image.  Raises `HomeExists`.
+
+    The image is born beside its place and moved there when it is whole, so that a pulled plug leaves no half of one.
+    """
     place = _absolute(home)
     folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
+    birth = f"{place}/.birth-{os.getpid()}"
+    there = HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}")
+    if os.path.exists(folder):
+        raise there
     try:
-        os.makedirs(folder)
+        os.makedirs(os.path.dirname(f"{birth}/{IMAGE_FILE}"))
         os.chmod(place, 0o700)
-    except FileExistsError:
-        raise HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}") from None
     except OSError as error:
         raise NoHome(
             f"a home cannot be made at {place}: {error.strerror}; choose another place with --home"
         ) from error
     try:
-        image = Image(place, create=True)
-        image.modules.import_paths(_userland())
-    except BaseException:
+        with Image(birth, create=True) as image:
+            image.modules.import_paths(_userland())
+        os.rename(os.path.dirname(f"{birth}/{IMAGE_FILE}"), folder)
+        os.rmdir(birth)
+    except BaseException as error:
         import shutil
 
-        shutil.rmtree(folder)
+        shutil.rmtree(birth)
+        if isinstance(error, OSError) and os.path.exists(folder):  # another process was faster
+            raise there from None
         raise
-    return image
+    return Image(place)
 
 
 def _absolute(home: Place | None) -> str:

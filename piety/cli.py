@@ -80,7 +80,7 @@ def _with_image(command: Callable[..., None]) -> Callable[..., None]:
 
 def _open(place: str | None) -> Image:
     """The image of a home; the default home is made at its first use, a named one is not."""
-    if place is None and not os.path.exists(boot.default_home()):
+    if place is None and not os.path.exists(os.path.dirname(f"{boot.default_home()}/{boot.IMAGE_FILE}")):
         click.echo(f"piety: a new home at {boot.default_home()}", err=True)
         return boot.open(create=True)
     return boot.open(place)

@@ -360,13 +360,15 @@ def test_index_that_cannot_be_saved_waits(stocked: System, monkeypatch: pytest.M
     """The turn is on disk, so it must not fail for its index."""
     monkeypatch.setattr(store, "INDEX_RECORDS", 1)
     index = stocked.home / "image" / "image.fs.index"
+    old = index.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "fsync", full_disk)
         patch.setattr(filestorage, "fsync", None)
         stocked.run("rows.append(1)")
-    assert not list(index.parent.glob("*.index*"))
+    assert index.read_bytes() == old
+    assert not list(index.parent.glob("*.new"))
     stocked.run("rows.append(2)")
-    assert index.exists()
+    assert index.read_bytes() != old
 
 
 def full_disk(*_args: Any) -> None:
