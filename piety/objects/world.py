@@ -33,7 +33,8 @@ class World(Persistent):
 
     def __repr__(self) -> str:
         own = ("format", "modules", "workspace", "history", "renames")
-        names = [name for name in vars(self) if name not in own] if self._p_changed is not None else []
+        self._p_activate()  # it rests between turns, if plain things hang on it
+        names = [name for name in vars(self) if name not in own]
         return f"<world{': ' + ', '.join(names) if names else ''}>"
 
 
