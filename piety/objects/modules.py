@@ -134,14 +134,14 @@ class ModulesOf(MutableMapping[str, str]):
 
     # -- from and to the host
 
-    def import_paths(self, paths: Iterable[Path], over_host: bool = False) -> list[str]:
+    def import_paths(self, places: Iterable[str | os.PathLike[str]], over_host: bool = False) -> list[str]:
         """Take `.py` files and package folders of the host into the image, in one turn; the modules' names.
 
         The sources are kept, not run; modules that run already get their new source.  The other files of a package
         come along as its resources.  Raises SyntaxError for the first source that does not compile, and `PietyError`
         for what is no module; then nothing has changed.
         """
-        paths = [Path(os.path.abspath(path)) for path in paths]
+        paths = [Path(os.path.abspath(place)) for place in places]
         modules: dict[str, tuple[bool, Path]] = {}
         with self._turn(f"import {' '.join(path.name for path in paths)}"), contextlib.ExitStack() as undo:
             for path in paths:
@@ -165,13 +165,13 @@ class ModulesOf(MutableMapping[str, str]):
             error.filename = str(file)
             raise
 
-    def export(self, folder: Path) -> list[Path]:
+    def export(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every module and resource to a folder of the host, byte for byte; the files written."""
         contents = {record.path: record.source for record in self._records.table.values()}
         contents.update(self._records.files.items())
         written = []
         for place, content in sorted(contents.items()):
-            path = folder / place
+            path = Path(folder) / place
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not path.exists() or path.read_bytes() != content.data:
