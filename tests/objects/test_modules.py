@@ -695,3 +695,71 @@ def test_one_bad_file_of_many_and_nothing_is_imported(system: System, tmp_path: 
     assert (caught.value.filename, caught.value.lineno) == (str(tmp_path / "box" / "m.py"), 2)
     assert system.file()[1] == before[1]
     assert not [name for name in system.image.modules if name.startswith("box")]
+
+
+# -- the command line
+
+
+def piety_code(*arguments: str | Path) -> tuple[int, str]:
+    """Run `piety code ...`; its exit status, and all that it said."""
+    from click.testing import CliRunner
+
+    from piety.cli import piety as command
+
+    done = CliRunner().invoke(command, ["code", *map(str, arguments)])
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def closed(system: System) -> System:
+    """A fresh home that nobody has open."""
+    system.image.close()
+    return system
+
+
+def test_userland_comes_back_byte_for_byte(closed: System, tmp_path: Path) -> None:
+    assert piety_code("export", tmp_path / "out")[0] == 0
+    userland = Path(piety.__file__).parents[1] / "image"
+    written = {file.relative_to(tmp_path / "out"): file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    assert written == {file.relative_to(userland): file.read_bytes() for file in userland.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    assert Path("tour.py") in written
+
+
+def test_code_is_listed_and_shown(closed: System, tmp_path: Path) -> None:
+    (tmp_path / "notes.py").write_bytes(COUNTER.encode())
+    assert piety_code("import", tmp_path / "notes.py") == (0, "imported 1 module: notes\n")
+    listed = piety_code("list")[1].splitlines()
+    assert any(line.split()[:3] == ["notes", "22", "lines"] and line.endswith("state: counter, notes, shelf") for line in listed)
+    assert piety_code("show", "notes") == (0, COUNTER)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("show", "nothing"), "no module 'nothing' in the image"),
+        (("import", "nothing.py"), "nothing.py is not there; nothing was imported"),
+        (("import", "plain"), "plain is neither a .py file nor a package (a folder with __init__.py); nothing was imported"),
+        (("import", "bad.py"), "bad.py, line 2: "),
+        (("import", "good.py", "bad.py"), "bad.py, line 2: "),
+        (("import", "deep.py"), "deep.py, line 1: "),
+        (("import", "json.py"), "the host can import 'json'"),
+        (("import", "latin.py"), "latin.py, line 1: "),
+        (("import", "folder.py"), "folder.py is neither a .py file nor a package"),
+        (("export", "good.py"), "cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line(closed: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str) -> None:
+    (tmp_path / "plain").mkdir()
+    for name, text in {"good": "x = 1", "bad": "x = 1\ndef (\n", "deep": "(" * 5000 + ")" * 5000, "json": "x = 1"}.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "latin.py").write_bytes(b"x = '\xe9'\n")
+    (tmp_path / "folder.py").mkdir()
+    monkeypatch.chdir(tmp_path)
+    before = closed.file()[1]
+    status, said = piety_code(*arguments)
+    assert status == 2
+    assert told in said
+    assert len(said.splitlines()) == 1
+    assert said.startswith("piety: ")
+    assert closed.file()[1] == before
