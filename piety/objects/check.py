@@ -91,10 +91,13 @@ class _Check:
         number = self._met[place]
         try:
             record = self._storage.load(p64(number))[0]
-            for oid in referencesf(record):
+            references = referencesf(record)
+            for oid in references:
                 self._meet(u64(oid), place)
             missing: set[Any] = set()
             kind, state = self._connection.take_apart(record, watching(self._find_class, missing))
+            for oid in references if missing else ():  # a reference names the class too: told at the object itself
+                missing.difference_update(type(self._connection.get(oid)).__mro__)
         except POSKeyError as error:
             lost = u64(error.args[0])
             yield f"refers to object {lost:#x}, which is not there", self._from[place] if lost == number else place
@@ -173,16 +176,18 @@ class _Check:
     def _report(self, fault: str, place: int) -> Iterator[str]:
         self._faults[fault] += 1
         if self._faults[fault] <= SHOWN:
-            path = self._path(place)
-            yield f"{self._name(place)}{f' at {path}' if path else ''}: {fault}"
+            yield f"{self._name(place)}: {fault}"
 
     def _name(self, place: int) -> str:
-        number = self._met[place]
+        number, path = self._met[place], self._path(place)
+        at = f" at {path}" if path else ""
         try:
-            kind, _state = self._take_apart(number)
+            kind, state = self._take_apart(number)
         except Exception:  # that may be the very fault which is told
-            return f"object {number:#x}"
-        return f"{kind.__name__} {number:#x}"
+            return f"object {number:#x}{at}"
+        if kind is Group:
+            return "variable " + ", ".join(name.removeprefix("workspace.") for name in state["values"])
+        return f"{kind.__name__} {number:#x}{at}"
 
     def _path(self, place: int) -> str:
         """How to come to an object from the world, as a person would write it."""
@@ -266,7 +271,9 @@ def _trail(state: Any, oid: bytes) -> str | None:
 
 
 def _brief(thing: Any) -> str:
-    """A key or an error in a few words on one line."""
+    """A key, or what an error came from, in a few words on one line."""
+    while isinstance(thing, BaseException) and thing.__cause__ is not None:
+        thing = thing.__cause__
     try:
         text = f"{type(thing).__name__}: {thing}" if isinstance(thing, BaseException) else repr(thing)
     except Exception as error:  # a repr may do anything
