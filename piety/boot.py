@@ -25,6 +25,11 @@ def default_home() -> str:
     return user_data_dir("piety")
 
 
+def is_home(place: str) -> bool:
+    """Whether there is a home at this place, sound or not."""
+    return os.path.exists(os.path.dirname(f"{place}/{IMAGE_FILE}"))
+
+
 def open(home: Place | None = None, create: bool = False) -> Image:
     """Open the image of a home for this process alone; with `create`, make the home if it is not there.
 
@@ -34,7 +39,7 @@ def open(home: Place | None = None, create: bool = False) -> Image:
     place = _absolute(home)
     if os.path.exists(f"{place}/{IMAGE_FILE}"):
         return Image(place)
-    if os.path.exists(os.path.dirname(f"{place}/{IMAGE_FILE}")):
+    if is_home(place):
         raise NoHome(
             f"{place} is a home without an image ({IMAGE_FILE} is missing); "
             "put it back, or make another home with: piety new --home PLACE"
@@ -53,7 +58,7 @@ def make(home: Place | None = None) -> Image:
     folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
     birth = f"{place}/.birth-{os.getpid()}"
     there = HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}")
-    if os.path.exists(folder):
+    if is_home(place):
         raise there
     try:
         os.makedirs(os.path.dirname(f"{birth}/{IMAGE_FILE}"))
@@ -71,7 +76,7 @@ def make(home: Place | None = None) -> Image:
         import shutil
 
         shutil.rmtree(birth)
-        if isinstance(error, OSError) and os.path.exists(folder):  # another process was faster
+        if isinstance(error, OSError) and is_home(place):  # another process was faster
             raise there from None
         raise
     return Image(place)

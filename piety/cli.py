@@ -6,7 +6,6 @@ Exit status: 0 done; 1 what was asked for failed (the source raised, something i
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
@@ -80,7 +79,7 @@ def _with_image(command: Callable[..., None]) -> Callable[..., None]:
 
 def _open(place: str | None) -> Image:
     """The image of a home; the default home is made at its first use, a named one is not."""
-    if place is None and not os.path.exists(os.path.dirname(f"{boot.default_home()}/{boot.IMAGE_FILE}")):
+    if place is None and not boot.is_home(boot.default_home()):
         click.echo(f"piety: a new home at {boot.default_home()}", err=True)
         return boot.open(create=True)
     return boot.open(place)
