@@ -56,7 +56,7 @@ class Shared:
 
 
 class Changes:
-    """Watches one connection during a turn; `begin`, then `find`, then `settle` or `undo`."""
+    """Watches one connection during a turn: `begin`; `find`, or `undo` before an abort; at the end `settle`."""
 
     def __init__(self, connection: ImageConnection) -> None:
         self._connection = connection
@@ -65,15 +65,13 @@ class Changes:
         self._seen: list[tuple[Any, dict[int, tuple[int, Any]]]] = []  # each record's owner and its pickler's memo
         self._kept: dict[bytes, Any] = {}  # objects that share: touched in every turn, never made ghosts
         self._leaves: dict[bytes, list[Any]] = {}  # the volatile objects in each record, held while it holds them
+        self._written_leaves: dict[bytes, list[Any]] = {}  # and in those that this turn writes
         self.volatile: list[tuple[Any, Any]] = []  # owner and volatile object, of the records written in this turn
         self.records: dict[bytes, int] = {}  # oid -> hash of the record written in this turn
         connection.on_load = self._loaded
         connection.on_store = self._wrote
 
     def begin(self) -> None:
-        self._stored.clear()
-        self._seen.clear()
-        self.volatile.clear()
         self.records.clear()
 
     # -- what the connection reports
@@ -87,27 +85,26 @@ class Changes:
         self._stored[oid] = obj
         self.records[oid] = hash(record)
         self.saw(obj, pickler)
-        if pickler.volatile:
-            self._leaves[oid] = list(pickler.volatile)
-            self.volatile += [(obj, leaf) for leaf in pickler.volatile]
-        else:
-            self._leaves.pop(oid, None)
+        self._written_leaves[oid] = list(pickler.volatile)
+        self.volatile += [(obj, leaf) for leaf in pickler.volatile]
 
     # -- a turn's end
 
     def find(self) -> None:
         """Mark as changed every touched object that changed without saying so."""
-        for oid, (obj, digest) in list(self._touched.items()):
-            if obj._p_changed is not False:  # marked already, or a ghost again
-                continue
-            record, pickler = self._connection.look(obj)
-            self.saw(obj, pickler)
-            if hash(record) == digest:
-                continue
-            if same(_detached(self._connection.stored_state(obj)), _detached(obj.__getstate__())):
-                self._touched[oid] = (obj, hash(record))
-            else:
+        for obj, _digest in list(self._touched.values()):
+            if obj._p_changed is False and self._changed(obj):  # else it is marked already, or a ghost again
                 obj._p_changed = True
+
+    def _changed(self, obj: Any) -> bool:
+        record, pickler = self._connection.look(obj)
+        self.saw(obj, pickler)
+        if hash(record) == self._touched[obj._p_oid][1]:
+            return False
+        if not same(_detached(self._connection.stored_state(obj)), _detached(obj.__getstate__())):
+            return True
+        self._touched[obj._p_oid] = (obj, hash(record))
+        return False
 
     def saw(self, owner: Any, pickler: RecordPickler) -> None:
         """Remember which plain objects a record holds, to find those that stand in two."""
@@ -128,9 +125,9 @@ class Changes:
                     reported.add((id(first), id(owner)))
                     yield Shared(value, first, owner)
 
-    def keep(self, objects: Iterable[Any]) -> None:
-        """Look at `objects` in every turn from now on, and leave them in memory."""
-        self._kept.update((obj._p_oid, obj) for obj in objects)
+    def keep(self, obj: Any) -> None:
+        """Look at `obj` in every turn from now on, and leave it in memory."""
+        self._kept[obj._p_oid] = obj
 
     def touched(self) -> list[Any]:
         return [obj for obj, _digest in self._touched.values()]
@@ -142,26 +139,35 @@ class Changes:
                 self._touched.setdefault(obj._p_oid, (obj, 0))
 
     def settle(self, leave: Iterable[Any] = ()) -> None:
-        """After a commit: let what was touched go back to rest, but for the objects to `leave` in memory."""
+        """A turn's end: let what was touched go back to rest, but for the objects to `leave` in memory."""
         left = {obj._p_oid for obj in leave} | set(self._kept)
         for oid, obj in [*self._stored.items(), *((oid, obj) for oid, (obj, _digest) in self._touched.items())]:
             if oid not in left and _may_hold_mutables(obj):
                 obj._p_deactivate()
+        for oid, leaves in self._written_leaves.items():
+            if leaves:
+                self._leaves[oid] = leaves
+            else:
+                self._leaves.pop(oid, None)
         self._touched = {oid: (obj, self.records.get(oid, 0)) for oid, obj in self._kept.items()}
-        self._seen.clear()
-        self._stored.clear()
+        for each in (self._seen, self._stored, self._written_leaves, self.volatile):
+            each.clear()  # type: ignore[attr-defined]
 
     def undo(self) -> None:
-        """After an abort: what was touched is as the image has it."""
-        for obj, _digest in self._touched.values():
-            obj._p_invalidate()
-        self._touched = {oid: (obj, 0) for oid, obj in self._kept.items()}
-        self._seen.clear()
-        self._stored.clear()
+        """Before an abort: let go of what changed, so that it is loaded again; the abort does so with what is marked."""
+        for obj, _digest in list(self._touched.values()):
+            try:
+                changed = obj._p_changed is not False or self._changed(obj)
+            except BaseException:  # an object's own code; nothing may stop the undoing
+                changed = True
+            if changed:
+                obj._p_invalidate()
+        for each in (self._stored, self._written_leaves, self.records):
+            each.clear()
 
     def is_volatile(self, oid: bytes) -> bool:
         """Whether the record holds something that cannot be stored."""
-        return oid in self._leaves
+        return bool(self._written_leaves.get(oid, self._leaves.get(oid)))
 
     def release(self, oid: bytes) -> None:
         """The record is gone from the image: let its volatile objects go."""

@@ -30,9 +30,10 @@ from transaction import TransactionManager
 
 from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError, PietyInUse
 from piety.objects.broken import find
-from piety.objects.changes import Changes, find_path, is_immutable
+from piety.objects.changes import Changes, find_path
 from piety.objects.importing import Importer
 from piety.objects.lost import Volatiles
+from piety.objects.shown import Shown
 from piety.objects.store import ImageConnection, ImageStorage, open_database
 from piety.objects.variables import Group, Variables
 from piety.objects.workspace import NAME, Evaluator
@@ -81,8 +82,6 @@ class Image:
         self._turn = ""  # the label of the turn that runs, or ""
         self._made = ""  # the first line of what it evaluates
         self._announced: set[tuple[Any, ...]] = set()
-        self._shown_lives: list[Any] = []
-        self._shown_objects: list[Any] = []
         self._volatiles = Volatiles()
         self._renames: dict[str, str] = {}
         self.user = _user()
@@ -93,6 +92,7 @@ class Image:
             self._connection.note = self._note
             self._changes = Changes(self._connection)
             self._variables = Variables(self._connection, self._changes)
+            self._shown = Shown(self._variables, self._changes)
             if create:
                 self._transactions.begin()
                 self._connection.root()[ROOT] = World()
@@ -100,9 +100,8 @@ class Image:
             self.world: World = self._find_world()
             self._renames = dict(self.world.renames)
             self._evaluator = Evaluator(
-                self.world.workspace, self._variables, self._undo_log.append, {"world": self.world, "image": self}
+                self.world.workspace, self._variables, self._shown, self._undo_log.append, {"world": self.world, "image": self}
             )
-            self._evaluator.on_shown = self._touch_shown
             self._importer = Importer(self.world.modules, self._variables, self._undo_log.append)
         except BaseException:
             self._close_store()
@@ -217,10 +216,8 @@ class Image:
             self._variables.settle()
             self.notices = self._observe()
             if shown is not None:
-                self._hold(shown)
-            self._evaluator.rest()
-            self._variables.rest()
-            self._changes.settle(leave=self._shown_objects)
+                self._shown.show(shown)
+            self._rest(self._shown.hold())
 
     def _commit(self, label: str, user: str | None = None) -> None:
         transaction = self._transactions.get()
@@ -239,12 +236,17 @@ class Image:
         """Bring memory back to what the image has."""
         with _no_interrupt():
             self._variables.undo()
-            self._transactions.abort()
             self._changes.undo()
+            self._transactions.abort()
             while self._undo_log:
                 self._undo_log.pop()()
-            self._evaluator.rest()
-            self._variables.rest()
+            self._rest(self._shown.undo())
+
+    def _rest(self, leave: list[Any]) -> None:
+        """The turn is over: what it touched goes back to rest, but for the objects to `leave` in memory."""
+        self._evaluator.rest()
+        self._variables.rest()
+        self._changes.settle(leave)
 
     # -- evaluating
 
@@ -297,7 +299,7 @@ class Image:
         """The repr of a value, asked for in a turn that is always undone: looking changes nothing."""
         with self.look():
             try:
-                self._touch_shown()
+                self._shown.touch()
                 return repr(value)
             except BaseException as error:  # the user's repr fails or is stopped; the value is there all the same
                 return f"<{type(value).__qualname__} whose repr fails with {type(error).__name__}: {_one_line(str(error))}>"
@@ -327,17 +329,6 @@ class Image:
             connection.close()
             self._undo()
             self._turn = ""
-
-    def _hold(self, value: Any) -> None:
-        """Make `value` what `_` and `it` stand for, and leave in memory what it may be a part of."""
-        self._evaluator.shown = {"_": value, "it": value}
-        loose = is_immutable(value)
-        self._shown_lives = [] if loose else self._variables.touched()
-        self._shown_objects = [] if loose else self._changes.touched()
-
-    def _touch_shown(self) -> None:
-        self._variables.touch(self._shown_lives)
-        self._changes.touch(self._shown_objects)
 
     # -- what the store asks
 
@@ -377,7 +368,8 @@ class Image:
                 notices.append(f"{name} was set from outside its definition and is so until the system stops; write it in there")
         for shared in self._changes.shared():
             paths = [self._path(owner, shared.value) for owner in (shared.first, shared.second)]
-            self._changes.keep(owner for owner in (shared.first, shared.second) if not isinstance(owner, Group))
+            for owner in (shared.first, shared.second):  # so that they share as long as they can
+                self._variables.keep(owner) if isinstance(owner, Group) else self._changes.keep(owner)
             if tuple(paths) not in self._announced:
                 self._announced.add(tuple(paths))
                 notices.append(

@@ -44,14 +44,14 @@ class RecordPickler(Pickler):
 
     def __init__(self, file: BytesIO, reference: Callable[[Any], Any], note: Callable[[Any], Any]) -> None:
         super().__init__(file, PROTOCOL)
-        self._reference = reference
+        self.reference = reference
         self._note = note
         self.volatile: list[Any] = []
 
     def persistent_id(self, obj: Any) -> Any:
         # type(obj), not isinstance: `__class__` may be a property of the user's
         if issubclass(type(obj), (Persistent, WeakRef)):
-            return self._reference(obj)
+            return self.reference(obj)
         return None
 
     def reducer_override(self, obj: Any) -> Any:

@@ -376,17 +376,17 @@ class ImageConnection(Connection):
         self.note: Callable[[Any], Any] = lambda obj: None
 
     def _store_objects(self, writer: Any, transaction: Any) -> None:
-        _use_our_pickler(writer, writer.persistent_id, self.note)
         serialize = writer.serialize
+        with _our_pickler(writer, writer.persistent_id, self.note) as pickler:
 
-        def reporting(obj: Any) -> bytes:
-            record: bytes = serialize(obj)
-            self.on_store(obj, record, writer._p)
-            writer._p.volatile.clear()
-            return record
+            def reporting(obj: Any) -> bytes:
+                record: bytes = serialize(obj)
+                self.on_store(obj, record, pickler)
+                return record
 
-        writer.serialize = reporting
-        super()._store_objects(writer, transaction)
+            writer.serialize = reporting
+            super()._store_objects(writer, transaction)
+            del writer.serialize
 
     def setstate(self, obj: Any) -> None:
         try:
@@ -408,17 +408,18 @@ class ImageConnection(Connection):
     def look(self, obj: Any) -> tuple[bytes, RecordPickler]:
         """The record that `obj` would get if it were stored now, and the pickler that made it; changes nothing."""
         writer = self._looker()
-        return writer.serialize(obj), writer._p
+        with _our_pickler(writer, lambda each: _reference(writer, each), self.note) as pickler:
+            return writer.serialize(obj), pickler
 
     def look_as(self, kind: type, state: Any) -> tuple[bytes, RecordPickler]:
         """The same for an object of class `kind` if it had this state."""
         writer = self._looker()
-        return writer._dump(kind, state), writer._p
+        with _our_pickler(writer, lambda each: _reference(writer, each), self.note) as pickler:
+            return writer._dump(kind, state), pickler
 
     def _looker(self) -> Any:
         writer = ObjectWriter()
         writer._jar = self
-        _use_our_pickler(writer, lambda each: _reference(writer, each), self.note)
         return writer
 
     def stored(self, obj: Any) -> bytes:
@@ -431,8 +432,49 @@ class ImageConnection(Connection):
         return self._reader.getState(self.stored(obj))
 
 
-def _use_our_pickler(writer: Any, reference: Callable[[Any], Any], note: Callable[[Any], Any]) -> None:
-    writer._p = RecordPickler(writer._file, lambda obj: _plain(reference(obj)), note)
+@contextlib.contextmanager
+def _our_pickler(
+    writer: Any, reference: Callable[[Any], Any], note: Callable[[Any], Any]
+) -> Iterator[RecordPickler]:
+    """Let `writer` write with our pickler; afterwards no circle of references keeps alive what it has seen."""
+    dump = writer._dump
+
+    def dump_what_can_be(meta: Any, state: Any) -> bytes:
+        pickler.volatile.clear()
+        try:
+            record: bytes = dump(meta, state)
+        except Exception:  # some object's own code fails, or it is nested too deep
+            failing: list[Any] = []
+            storable = _storable(lambda part: dump(meta, part), state, note, failing)
+            pickler.volatile.clear()
+            record = dump(meta, storable)
+            pickler.volatile += failing
+        return record
+
+    pickler = writer._p = RecordPickler(writer._file, lambda obj: _plain(reference(obj)), note)
+    writer._dump = dump_what_can_be
+    try:
+        yield pickler
+    finally:
+        pickler.reference = writer._p = None
+        del writer._dump
+
+
+def _storable(dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], Any], failing: list[Any], depth: int = 2) -> Any:
+    """The state with a note in place of each attribute (or item of an attribute) that fails while it is pickled.
+
+    Raises what it raises if it has no attributes.
+    """
+    try:
+        dump(state)
+    except Exception:
+        if type(state) is dict and depth:
+            return {name: _storable(dump, each, note, failing, depth - 1) for name, each in state.items()}
+        if depth == 2:  # noqa: PLR2004 - not attributes, but a state of the class's own making
+            raise
+        failing.append(state)
+        return note(state)
+    return state
 
 
 def _plain(reference: Any) -> Any:

@@ -142,7 +142,8 @@ class Variables:
         self._touched: dict[bytes, _Live] = {}
         self._fetched: set[tuple[Space, str]] = set()
         self._filled: list[tuple[_Live, dict[str, Any]]] = []  # what `gather` gave to the groups
-        self._dropped: list[Group] = []
+        self._kept: list[_Live] = []  # those that share plain objects with other records: touched by every turn
+        self._dropped: list[_Live] = []
         self.find_space: Callable[[str], Space]  # the space of a module that is not loaded; the importer knows
 
     # -- spaces
@@ -156,8 +157,7 @@ class Variables:
     # -- during a turn
 
     def begin(self) -> None:
-        for each in (self._touched, self._fetched, self._filled, self._dropped):
-            each.clear()  # type: ignore[attr-defined]
+        self.touch(self._kept)
 
     def names(self, space: Space) -> set[str]:
         """The variables of a space that this turn has touched or assigned so far."""
@@ -178,10 +178,32 @@ class Variables:
     def touch(self, lives: Iterable[_Live]) -> None:
         """Count `lives`, and what their volatile values may reach, as touched by this turn."""
         for live in lives:
-            oid = live.group._p_oid
-            if oid not in self._touched and oid is not None:
-                self._touched[oid] = live
+            if self.has(live) and live.group._p_oid not in self._touched:
+                self._touched[live.group._p_oid] = live
                 self.touch(live.linked)
+
+    def has(self, live: _Live) -> bool:
+        """Whether this is what is in memory of its group: it may be gone, or have been loaded anew."""
+        return self._lives.get(live.group._p_oid) is live
+
+    def now(self, live: _Live) -> _Live | None:
+        """What is in memory now of the same group; None if no variable has it."""
+        if self.has(live):
+            return live
+        places = [self._place(key) for key in live.values]
+        kept = any(space.table.get(name) is live.group for space, name in places)
+        return self._live(live.group) if kept else None
+
+    def value(self, key: str) -> Any:
+        """The value of a variable, without touching it."""
+        space, name = self._place(key)
+        group = space.table.get(name)
+        return MISSING if group is None else self._live(group).values.get(key, MISSING)
+
+    def keep(self, group: Group) -> None:
+        """Look at this group in every turn from now on."""
+        if (live := self._lives.get(group._p_oid)) is not None:
+            self._kept = [*(each for each in self._kept if self.has(each) and each is not live), live]
 
     def touched(self) -> list[_Live]:
         return list(self._touched.values())
@@ -211,9 +233,9 @@ class Variables:
             live = next((live for live in homes if free.pop(live.group._p_oid, None)), None)
             if live is None or set(live.values) != keys or keys & rebound:
                 self._fill(live, {key: now[key] for key in now if key in keys})
-            elif (changed := self._changed(live)) is not None:
-                self._fill(live, live.values, changed)
-        self._dropped += [live.group for live in free.values()]  # all that these held is gone or went elsewhere
+            elif self._changed(live):
+                self._fill(live, live.values)
+        self._dropped += free.values()  # all that these held is gone or went elsewhere
         for key in rebound - set(now):
             space, name = self._place(key)
             if name in space.table:
@@ -261,49 +283,29 @@ class Variables:
 
     def _reach(self, values: dict[str, Any]) -> dict[int, Any]:
         """The objects that these values hold and could share, by id."""
-        try:
-            _record, pickler = self._connection.look_as(Group, {"values": values})
-        except Exception:  # some value fails while it is pickled; `_look` finds which
-            return {id(value): value for value in values.values()}
+        _record, pickler = self._connection.look_as(Group, {"values": values})
         memo = pickler.memo.copy()  # type: ignore[attr-defined]
-        return {place: value for place, (_number, value) in memo.items() if not is_immutable(value)}
+        reached = {place: value for place, (_number, value) in memo.items() if not is_immutable(value)}
+        reached.update((id(value), value) for value in values.values())  # volatile ones are in no memo
+        return reached
 
-    def _changed(self, live: _Live) -> dict[str, Any] | None:
-        """What a group's record shall hold, if its values are no longer what the image has; else None."""
-        values, record, pickler = self._look(live.values)
+    def _changed(self, live: _Live) -> bool:
+        """Whether a group's values are no longer what the image has."""
+        record, pickler = self._connection.look_as(Group, {"values": live.values})
         self._changes.saw(live.group, pickler)
         if hash(record) == live.digest:
-            return None
-        if not same(self._connection.stored_state(live.group)["values"], values):
-            return values
+            return False
+        if not same(self._connection.stored_state(live.group)["values"], live.values):
+            return True
         live.digest = hash(record)
-        return None
+        return False
 
-    def _look(self, values: dict[str, Any]) -> tuple[dict[str, Any], bytes, RecordPickler]:
-        """The record of these values, with a note in place of each that fails while it is pickled."""
-        try:
-            return values, *self._connection.look_as(Group, {"values": values})
-        except Exception:  # some value's own code failed, or it is nested too deep: that value is volatile as a whole
-            values = {key: self._storable(value) for key, value in values.items()}
-            return values, *self._connection.look_as(Group, {"values": values})
-
-    def _storable(self, value: Any) -> Any:
-        try:
-            self._connection.look_as(Group, value)
-        except Exception:  # as above: this is the one
-            self._changes.volatile.append((None, value))
-            return self._connection.note(value)
-        return value
-
-    def _fill(self, live: _Live | None, values: dict[str, Any], storable: dict[str, Any] | None = None) -> None:
-        """Give a group its values; `storable` are the same with notes in place of those that fail in pickling."""
+    def _fill(self, live: _Live | None, values: dict[str, Any]) -> None:
         if live is None:
             group = Group()
             self._connection.add(group)
             live = _Live(group, {}, None)
-        if storable is None:
-            storable = values if all(map(is_immutable, values.values())) else self._look(values)[0]
-        live.group.values = storable
+        live.group.values = values
         self._filled.append((live, values))
         for key in values:
             space, name = self._place(key)
@@ -323,11 +325,14 @@ class Variables:
             live.digest = self._changes.records.get(live.group._p_oid)
             self._lives[live.group._p_oid] = live
             self._touched[live.group._p_oid] = live
-        for group in self._dropped:
-            self._lives.pop(group._p_oid, None)
-            self._touched.pop(group._p_oid, None)
-            self._changes.release(group._p_oid)
+        for live in self._dropped:
+            self._lives.pop(live.group._p_oid, None)
+            self._touched.pop(live.group._p_oid, None)
+            self._changes.release(live.group._p_oid)
+            live.linked.clear()
+            live.group._p_deactivate()  # so that a file is closed when its variable goes
         for oid, live in self._touched.items():
+            live.linked = {each for each in live.linked if self.has(each)}
             if self._changes.is_volatile(oid):
                 live.linked |= set(self._touched.values()) - {live}
 
@@ -335,7 +340,7 @@ class Variables:
         """Before the abort: let go of every value that the turn changed, so that the image's is loaded again."""
         for oid, live in self._touched.items():
             try:
-                changed = self._changed(live) is not None
+                changed = self._changed(live)
             except BaseException:  # a `__reduce__` that raises SystemExit, say; nothing may stop the undoing
                 changed = True
             if changed:
@@ -343,9 +348,11 @@ class Variables:
                 live.group._p_invalidate()
 
     def rest(self) -> None:
-        """Empty all namespaces of variables."""
+        """Empty all namespaces of variables, and hold nothing that this turn let go."""
         for space in self._spaces.values():
             space.rest()
+        for each in (self._touched, self._fetched, self._filled, self._dropped):
+            each.clear()  # type: ignore[attr-defined]
 
     def owners(self, value: Any) -> list[str]:
         """Which variables, among those of the last turn, hold this object."""

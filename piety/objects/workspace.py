@@ -26,6 +26,8 @@ from importlib.util import MAGIC_NUMBER
 from typing import Any
 
 from piety.objects.redefine import Contents, contents, update_class, update_function
+from piety.objects.shown import NAMES as SHOWN_NAMES
+from piety.objects.shown import Shown
 from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
 from piety.objects.world import Content, Definition, Workspace
 
@@ -77,6 +79,7 @@ class Evaluator:
         self,
         workspace: Workspace,
         variables: Variables,
+        shown: Shown,
         journal: Callable[[Callable[[], object]], None],
         extra: dict[str, Any],
     ) -> None:
@@ -85,8 +88,7 @@ class Evaluator:
         self._journal = journal
         self._extra = extra
         self._statements = 0
-        self.shown: dict[str, Any] = {}  # `_` and `it`: they belong to the shell that evaluates
-        self.on_shown: Callable[[], None] = lambda: None  # called when code uses them
+        self._shown = shown  # `_` and `it`
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
         self._running: set[str] = set()  # definitions that are being run now
         self._used: dict[str, Contents | None] = {}  # those that this turn has used, and what they held before
@@ -108,9 +110,8 @@ class Evaluator:
     def bring(self, name: str) -> Any:
         """What a name stands for that is neither in the namespace nor among the builtins; else `MISSING`."""
         value = self.own(name)
-        if value is MISSING and name in self.shown:
-            value = self.shown[name]
-            self.on_shown()
+        if value is MISSING:
+            value = self._shown.get(name)
         if value is MISSING:
             value = self._python.get(name, self._extra.get(name, MISSING))
         return value
@@ -139,7 +140,8 @@ class Evaluator:
             return self.defined[name]
         if name in self._workspace.definitions or name in self._workspace.variables:
             return self._variables.peek(self.space, name)
-        return self.shown.get(name, self._python.get(name, self._extra.get(name, MISSING)))
+        shown = self._shown.peek(name)
+        return shown if shown is not MISSING else self._python.get(name, self._extra.get(name, MISSING))
 
     def names(self) -> list[str]:
         """All names of the workspace, without loading what they stand for."""
@@ -373,8 +375,8 @@ class Evaluator:
             else:
                 self._set_defined(name, value)
         for name, value in self.space.present().items():
-            if name in ("_", "it"):
-                self.shown[name] = self.namespace.pop(name)
+            if name in SHOWN_NAMES:
+                self._shown.set(name, self.namespace.pop(name))
             elif self.defined.get(name, MISSING) is value:
                 del self.namespace[name]
             elif name in self._workspace.definitions:

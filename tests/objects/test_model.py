@@ -193,10 +193,36 @@ class Model:
             return type(error)
         return None
 
+    def shares(self) -> bool:
+        """Whether a plain object hangs on two records: that is reported, and after a stop they are two."""
+        world = self.names["world"]
+        variables = {name: self.names[name] for name in NAMES if name in self.names}
+        held = [_held(record) for record in (vars(world.box), vars(world.other), variables)]
+        return bool(held[0] & held[1] or held[0] & held[2] or held[1] & held[2])
+
     def look(self) -> str:
         exec("look = " + LOOK % (NAMES,), self.names)
         look: str = self.names.pop("look")
         return look
+
+
+def _held(value: Any) -> set[int]:
+    """The ids of all plain mutable objects that hang on a value, persistent objects apart."""
+    found: set[int] = set()
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if id(each) in found or type(each).__name__ == "Box":
+            continue
+        if isinstance(each, (list, dict, set, bytearray)) or hasattr(each, "x") or hasattr(each, "y"):
+            found.add(id(each))
+        if isinstance(each, (list, tuple, set, frozenset)):
+            todo += each
+        elif isinstance(each, dict):
+            todo += each.values()
+        todo += getattr(each, "__dict__", {}).values() if not isinstance(each, type) else ()
+        todo += [each.x] if type(each).__name__ == "Slotted" and hasattr(each, "x") else ()
+    return found
 
 
 def run_program(home: Path, elsewheres: Any, steps: list[str]) -> None:
@@ -229,6 +255,9 @@ def run_program(home: Path, elsewheres: Any, steps: list[str]) -> None:
                 assert "bug of Piety" not in outcome.traceback, outcome.traceback
                 expected = model.run(each)
                 assert expected == (None if outcome.error is None else type(outcome.error)), outcome.traceback
+                if model.shares():
+                    assert any("are the same" in notice for notice in outcome.notices), "shared, and not a word"
+                    return
     finally:
         image.close()
 
