@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from BTrees.IOBTree import IOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
+
+from piety.objects.changes import watches_itself
 
 FORMAT = 1
 
@@ -28,7 +29,7 @@ class World(Persistent):
         self.format = FORMAT
         self.modules = Modules()
         self.workspace = Workspace()
-        self.history = IOBTree()  # what was typed at the shell, by number
+        self.history = OOBTree()  # what was typed at the shell, by number
         self.renames = OOBTree()  # "old.module:Name" -> "new.module:Name", for classes that moved
 
     def __repr__(self) -> str:
@@ -38,6 +39,7 @@ class World(Persistent):
         return f"<world{': ' + ', '.join(names) if names else ''}>"
 
 
+@watches_itself
 class Content(Persistent):
     """Bytes in a record of their own, read only when they are asked for."""
 
@@ -45,10 +47,12 @@ class Content(Persistent):
         self.data = data
 
 
+@watches_itself
 class Module(Persistent):
     """A module of the image: Python source that is imported from there.
 
     `source` is kept byte for byte as it came.  The compiled form lies in the record itself, so that an import reads one.
+    Nothing plain that can be changed hangs on it, so it need not be watched.
     """
 
     code: tuple[tuple[str, bytes], ...] = ()  # tag of a Python and what its marshal writes; the two used last
