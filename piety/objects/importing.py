@@ -34,6 +34,7 @@ from piety.objects.workspace import CODE_TAG
 from piety.objects.world import Module, Modules
 
 PLACE = "image:"
+_HERE = os.getcwd()  # once: it is asked for at each load of a module
 
 Undo = Callable[[], object]
 Journal = Callable[[Undo], None]
@@ -357,10 +358,11 @@ def compile_module(record: Module) -> types.CodeType:
 
 
 def show_lines(path: str, namespace: dict[str, Any]) -> None:
-    """Let Python's tools read a module's source (anew); pdb makes an absolute path of every place, to set a breakpoint."""
-    for place in (PLACE + path, os.path.abspath(PLACE + path)):
-        linecache.cache.pop(place, None)
-        linecache.lazycache(place, namespace)
+    """Let Python's tools read a module's source (anew)."""
+    place = PLACE + path
+    linecache.cache.pop(place, None)
+    if linecache.lazycache(place, namespace):
+        linecache.cache[f"{_HERE}/{place}"] = linecache.cache[place]  # pdb asks for it so, to set a breakpoint
 
 
 def restore(namespace: dict[str, Any], names: dict[str, Any]) -> None:
