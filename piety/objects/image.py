@@ -186,38 +186,60 @@ class Image:
         """
         self._begin(label)
         try:
-            yield self.world
+            with self._stoppable():
+                yield self.world
+                self._find_changes()
             self._finish(user)
         except BaseException:
             self._undo()
             raise
         finally:
-            self._turn = ""
+            self._end()
 
     def _begin(self, label: str) -> None:
         if Image._open is not self:
             raise NoTurn("the image is closed; open it again with piety.open")
         if self._turn:
             raise NoTurn(f"a turn is running already ({self._turn}); turns do not nest")
+        self._mask = _hold_interrupts()
         self._turn = _one_line(label) or "a turn"
         self.notices = []
-        self._transactions.begin()
         self._undo_log.clear()
-        self._changes.begin()
-        self._variables.begin()
-        self._importer.begin()
+        try:
+            self._transactions.begin()
+            self._changes.begin()
+            self._variables.begin()
+            self._importer.begin()
+        except BaseException:
+            self._end()
+            raise
 
-    def _finish(self, user: str | None, shown: Any = None) -> None:
+    @contextlib.contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """The part of a turn that runs user code: Ctrl-C stops it, and nothing else of the turn."""
+        _release_interrupts(self._mask)
+        try:
+            yield
+        finally:
+            _hold_interrupts()
+
+    def _end(self) -> None:
+        """The turn is over; a Ctrl-C that came too late for it comes now."""
+        self._turn = self._made = ""
+        _release_interrupts(self._mask)
+
+    def _find_changes(self) -> None:
         self._evaluator.end_turn()
         self._changes.find()
         self._variables.gather()
-        with _no_interrupt():  # Ctrl-C stops user code, never a commit or what has to follow it
-            self._commit(self._turn, user)
-            self._variables.settle()
-            self.notices = self._observe()
-            if shown is not None:
-                self._shown.show(shown)
-            self._rest(self._shown.hold())
+
+    def _finish(self, user: str | None, shown: Any = None) -> None:
+        self._commit(self._turn, user)
+        self._variables.settle()
+        self.notices = self._observe()
+        if shown is not None:
+            self._shown.show(shown)
+        self._rest(self._shown.hold())
 
     def _commit(self, label: str, user: str | None = None) -> None:
         transaction = self._transactions.get()
@@ -234,13 +256,12 @@ class Image:
 
     def _undo(self) -> None:
         """Bring memory back to what the image has."""
-        with _no_interrupt():
-            self._variables.undo()
-            self._changes.undo()
-            self._transactions.abort()
-            while self._undo_log:
-                self._undo_log.pop()()
-            self._rest(self._shown.undo())
+        self._variables.undo()
+        self._changes.undo()
+        self._transactions.abort()
+        while self._undo_log:
+            self._undo_log.pop()()
+        self._rest(self._shown.undo())
 
     def _rest(self, leave: list[Any]) -> None:
         """The turn is over: what it touched goes back to rest, but for the objects to `leave` in memory."""
@@ -261,15 +282,16 @@ class Image:
         self._made = _one_line(source)
         self._begin(self._made)
         try:
-            with contextlib.redirect_stdout(output):
+            with self._stoppable(), contextlib.redirect_stdout(output):
                 outcome.value = self._evaluator.run(source)
-                self._finish(user, outcome.value if show else None)
+                self._find_changes()
+            self._finish(user, outcome.value if show else None)
             outcome.notices = self.notices
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
             self._undo()
             outcome.value, outcome.error, outcome.traceback = None, error, _traceback(error)
         finally:
-            self._turn = self._made = ""
+            self._end()
         outcome.output = output.getvalue()
         return outcome
 
@@ -309,10 +331,11 @@ class Image:
         """Read the image in the block, in a turn that is always undone."""
         self._begin("look")
         try:
-            yield self.world
+            with self._stoppable():
+                yield self.world
         finally:
             self._undo()
-            self._turn = ""
+            self._end()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[ImageConnection]:
@@ -322,13 +345,14 @@ class Image:
         connection: ImageConnection = self._db.open(transactions)
         transactions.begin()
         try:
-            yield connection
+            with self._stoppable():
+                yield connection
         finally:
             transactions.abort()
             connection.cacheMinimize()
             connection.close()
             self._undo()
-            self._turn = ""
+            self._end()
 
     # -- what the store asks
 
@@ -401,16 +425,15 @@ def _user() -> str:
         return os.environ.get("USERNAME", "somebody")
 
 
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Keep Ctrl-C waiting; it comes when the block is left."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(_signal, "pthread_sigmask"):
-        yield
-        return
-    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
-    try:
-        yield
-    finally:
+def _hold_interrupts() -> Any:
+    """Keep Ctrl-C waiting; what to give to `_release_interrupts`."""
+    if threading.current_thread() is threading.main_thread() and hasattr(_signal, "pthread_sigmask"):
+        return _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+    return None
+
+
+def _release_interrupts(before: Any) -> None:
+    if before is not None:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 

@@ -103,6 +103,7 @@ class Evaluator:
         self._builtins.update(__build_class__=self._build_class, __piety_delete__=self._fetch_to_delete)
         self._python = dict(self._builtins)
         self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
+        self._python_names = dict(self.namespace)
         self._show_own(self._python)
 
     # -- names
@@ -388,7 +389,8 @@ class Evaluator:
     def rest(self) -> None:
         """The turn is over, one way or the other: its names are out of the way again."""
         names = self._variables.names(self.space).union(self._used)
-        self.space.rest()
+        self.namespace.clear()  # whatever was done to it: `globals().clear()` too
+        self.namespace.update(self._python_names)
         self._out.clear()
         self._used.clear()
         self._show_own(names)
