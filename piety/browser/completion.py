@@ -37,7 +37,8 @@ def completions(image: Image, line: str) -> tuple[str, list[str]]:
     """For a line up to the cursor: the part of a name that is there, and the names that it may become."""
     if found := _FROM_IMPORT.match(line):
         module, begun = found.groups()
-        return _choose(begun, _submodules(image, module).union(members(sys.modules[module]) if module in sys.modules else ()))
+        imported = members(sys.modules[module]) if module in sys.modules else set()
+        return _choose(begun, imported | _submodules(image, module))
     if found := _IMPORT.match(line):
         package, _, begun = found[1].rpartition(".")
         return _choose(begun, _submodules(image, package) if package else _modules(image))

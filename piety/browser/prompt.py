@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
-from BTrees.IOBTree import IOBTree
+from BTrees.OOBTree import OOBTree
 from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -134,7 +134,7 @@ class ImageHistory(History):
 def _tree(world: Any) -> Any:
     """The table of the history; an empty one that nobody keeps if a person put something else in its place."""
     tree = getattr(world, "history", None)
-    return tree if isinstance(tree, IOBTree) else IOBTree()
+    return tree if isinstance(tree, OOBTree) else OOBTree()
 
 
 class _Completer(Completer):
@@ -155,10 +155,11 @@ def _keys() -> KeyBindings:
         buffer = event.current_buffer
         document = buffer.document
         pasted = bool(event.app.key_processor.input_queue)  # more keys wait: nobody types that fast
+        at_end = document.line_count == 1 or not document.text_after_cursor.strip()
         goes_on = pasted and "\n" in document.text and not document.current_line.strip()  # an empty line in a paste
         if buffer.complete_state is not None and buffer.complete_state.current_completion is not None:
             buffer.complete_state = None  # it was chosen from the menu
-        elif not goes_on and not document.text_after_cursor.strip() and is_whole(document.text):
+        elif at_end and not goes_on and is_whole(document.text):
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n" if pasted else f"\n{_indent(document.current_line_before_cursor)}")

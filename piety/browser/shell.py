@@ -21,6 +21,7 @@ from piety.errors import PietyError
 from piety.objects.image import Image, Outcome
 
 LONG = 10_000  # characters of a value that are shown on a terminal; more would scroll away what led to it
+BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it
 _LEAVING = frozenset(("exit", "quit", "exit()", "quit()"))
 _OURS = os.path.dirname(piety.__file__) + os.sep
 
@@ -32,9 +33,9 @@ def run(image: Image) -> int:
     """
     if sys.stdin is None:  # closed: nobody will ever say anything
         return 0
-    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):  # what cannot be read or shown is no reason to die
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)  # text that cannot be read or shown is the matter of one turn
+            stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
     return _talk(image) if sys.stdin.isatty() and sys.stdout.isatty() else _read(image)
 
 
@@ -81,7 +82,8 @@ def _read(image: Image) -> int:
     """From a pipe."""
     shell = Shell(image)
     failed = False
-    for statement in statements(iter(sys.stdin.readline, "")):
+    lines = iter(sys.stdin.readline, "")  # line by line, so that `input()` gets those that no statement took
+    for statement in statements(line.removeprefix(BYTE_ORDER_MARK) for line in lines):
         if shell.leaves(statement):
             break
         failed |= not shell.enter(statement)
@@ -123,11 +125,7 @@ class Shell:
         return outcome.error is None
 
     def _show(self, value: Any) -> None:
-        try:
-            text = self._image.show(value)
-        except BaseException as error:  # the repr raises SystemExit, or takes too long and Ctrl-C was pressed
-            _complain(f"note: the turn is done, but its value could not be shown: {type(error).__name__}\n")
-            return
+        text = self._image.show(value)
         if self._longest is not None and len(text) > self._longest:
             rest = len(text) - self._longest
             text = f"{text[: self._longest]}\n... and {rest:,} characters more; to see all: print(repr(_))"
@@ -167,7 +165,7 @@ def _where(error: BaseException) -> str:
 @contextlib.contextmanager
 def _asking(real: TextIO) -> Iterator[None]:
     """In the block, whoever reads the standard input is heard: what was printed before is shown first."""
-    sys.stdin = _Asking(real, sys.stdout)  # type: ignore[assignment]
+    sys.stdin = _Asking(real, sys.stdout)
     try:
         yield
     finally:

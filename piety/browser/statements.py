@@ -12,30 +12,33 @@ import tokenize
 import warnings
 from codeop import compile_command
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 _BLOCK_WORDS = frozenset("if for while try with def class async @".split())
 _GOES_ON = frozenset("elif else except finally".split())
 _BLOCKS = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith,
-    ast.Try, ast.TryStar, ast.Match,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.If,
+    ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
 )  # fmt: skip
 _LAYOUT = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT))
 _WRONG = (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError)  # what compiling raises
 
 _BEGINS_STATEMENT = re.compile(r"(def|class|import|from|with|while|try|return|raise|del|assert|global|pass)\b|@")
 # Whether a bracket was left open by mistake is asked at each line, up to so many: asking takes longer with each.
-# After that it is asked only where a line begins as no expression does.
+# Where a line begins as no expression does it is always asked.
 _ASKED = 200
 
 
-def wants_more(source: str) -> bool:
-    """Whether a source is the beginning of something right, and not yet whole."""
+def judge(source: str) -> Literal["whole", "more", "wrong"]:
+    """Whether a source is whole, the beginning of something right, or wrong whatever follows."""
     with warnings.catch_warnings():  # running it will warn, once
         warnings.simplefilter("ignore")
         try:
-            return compile_command(source[:-1] if source.endswith("\\\n") else source, symbol="exec") is None
+            code = compile_command(source[:-1] if source.endswith("\\\n") else source, symbol="exec")
         except _WRONG as error:
-            return "unterminated triple-quoted f-string" in str(error)  # Python 3.12 does not take it for a beginning
+            # Python 3.12 takes this for wrong too
+            return "more" if "unterminated triple-quoted f-string" in str(error) else "wrong"
+    return "more" if code is None else "whole"
 
 
 def is_whole(source: str) -> bool:
@@ -43,7 +46,7 @@ def is_whole(source: str) -> bool:
 
     What can never become right is ready too: running it says what is wrong.
     """
-    if wants_more(source):
+    if judge(source) == "more":
         return False
     last = source.rpartition("\n")[2]
     if not last.strip():
@@ -72,7 +75,7 @@ def statements(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _cut(source: _Lines) -> Iterator[str]:
-    """The same, as far as Python's tokenizer can follow; what it cannot, or the last block, is left in `source.taken`."""
+    """The same as far as Python's tokenizer can follow; the last block, or what is wrong, stays in `source.taken`."""
     given = depth = 0
     first = last = ""  # words of the line that is read, as the grammar counts lines
     block = decorated = source.open = False  # what the statement is that was begun
@@ -118,15 +121,17 @@ class _Lines:
     def read(self) -> str:
         """The next line for the tokenizer; "" at the end, and where a bracket seems to be open by mistake."""
         line = self._look()
-        doubtful = self.open and _at_margin(line) and (len(self.taken) < _ASKED or _BEGINS_STATEMENT.match(line))
-        if doubtful and not wants_more("".join(self.taken)):
-            return ""
+        if self.open and _at_margin(line):
+            if _BEGINS_STATEMENT.match(line) and judge("".join(self.taken) + line) == "wrong":
+                return ""
+            if len(self.taken) < _ASKED and judge("".join(self.taken)) == "wrong":
+                return ""
         return self._take()
 
     def read_block(self) -> None:
         """Read on to where a block ends in which the tokenizer lost its way."""
-        if self.taken and re.match(r"\w+|@|", self.taken[0]).group() in _BLOCK_WORDS:
-            while (line := self._look()) and (not _at_margin(line) or re.match(r"\w*", line).group() in _GOES_ON):
+        if self.taken and _first_word(self.taken[0]) in _BLOCK_WORDS:
+            while (line := self._look()) and (not _at_margin(line) or _first_word(line) in _GOES_ON):
                 self._take()
 
     def give(self, count: int) -> str:
@@ -148,6 +153,10 @@ class _Lines:
 
 def _is_blank(line: str) -> bool:
     return not line.partition("#")[0].strip()
+
+
+def _first_word(line: str) -> str:
+    return "@" if line.startswith("@") else re.split(r"\W", line, maxsplit=1)[0]
 
 
 def _at_margin(line: str) -> bool:

@@ -1,0 +1,333 @@
+"""The shell on a terminal, as a person meets it: keys go in, and the screen is read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+import piety
+from piety.browser import prompt as prompt_module
+
+PASTE, PASTED = "\x1b[200~", "\x1b[201~"
+UP, TAB, ENTER, BACKSPACE = "\x1b[A", "\t", "\r", "\x7f"
+CTRL_C, CTRL_D, CTRL_R = "\x03", "\x04", "\x12"
+PATIENCE = 10  # seconds
+
+
+class Terminal:
+    """A pseudo-terminal with `piety` running on it."""
+
+    def __init__(self, *arguments: str) -> None:
+        # The answer to "where is the cursor" would have to come from a real terminal.
+        environment = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"}
+        command = ["-m", "piety", *arguments]
+        self._child = pexpect.spawn(sys.executable, command, env=environment, timeout=PATIENCE, dimensions=(50, 200))
+        self.greeting = self.prompts()
+
+    def sees(self, text: str) -> str:
+        """Wait until a text comes; what came before it."""
+        self._child.expect_exact(text)
+        return str(self._child.before.decode())
+
+    def prompts(self) -> str:
+        """Wait until it asks for a source; it begins with telling the terminal to announce what is pasted."""
+        return self.sees("\x1b[?2004h")
+
+    def types(self, *keys: str) -> None:
+        """Send keys, each group by itself as a person's would come."""
+        for each in keys:
+            self._child.send(each)
+
+    def enters(self, source: str) -> None:
+        self.types(source, ENTER)
+
+    def ends(self) -> int:
+        """Wait for the end; the exit status."""
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        status: int = self._child.exitstatus if self._child.exitstatus is not None else -self._child.signalstatus
+        return status
+
+    def stop(self) -> None:
+        self._child.close(force=True)
+
+
+@pytest.fixture
+def terminals(home: Path) -> Iterator[list[Terminal]]:
+    """What was opened, to be closed."""
+    opened: list[Terminal] = []
+    yield opened
+    for each in opened:
+        each.stop()
+
+
+@pytest.fixture
+def terminal(terminals: list[Terminal]) -> Terminal:
+    """A new home, resumed on a terminal."""
+    terminals.append(Terminal())
+    return terminals[-1]
+
+
+def test_a_value_is_shown_and_stays(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """Typed today, there tomorrow."""
+    terminal.enters("total = 40 + 2")
+    terminal.prompts()
+    terminal.enters("total * 10")
+    terminal.sees("420\r\n")
+    terminal.enters("exit")
+    assert terminal.ends() == 0
+    terminals.append(Terminal())
+    terminals[-1].enters("total + 1")
+    terminals[-1].sees("43\r\n")
+
+
+@pytest.mark.parametrize("keys", ["exit\r", "quit\r", "exit()\r", "quit()\r", CTRL_D])
+def test_ways_to_leave(terminal: Terminal, keys: str) -> None:
+    """All that people try."""
+    terminal.types(keys)
+    assert terminal.ends() == 0
+
+
+def test_the_greeting_says_where_one_is_and_how_to_leave(home: Path, terminals: list[Terminal]) -> None:
+    """And where to begin, as long as nobody has typed anything here."""
+    terminals.append(new := Terminal())
+    assert f"in {home}: what you make here stays. To leave: exit, or Ctrl-D." in new.greeting
+    assert "import tour; tour.start()" in new.greeting
+    new.enters("1")
+    new.prompts()
+    new.types(CTRL_D)
+    assert new.ends() == 0
+    terminals.append(again := Terminal())
+    assert "To leave" in again.greeting
+    assert "tour" not in again.greeting
+
+
+def test_several_lines_are_indented_and_end_with_an_empty_one(terminal: Terminal) -> None:
+    """Enter after a colon goes one step in, backspace one step out; an empty line ends the block."""
+    terminal.enters("def sign(x):")
+    terminal.sees("...")
+    terminal.enters("if x < 0:")
+    terminal.sees("...")
+    terminal.enters("return -1")
+    terminal.sees("...")
+    terminal.types(BACKSPACE)
+    terminal.enters("return +1")
+    terminal.sees("...")
+    terminal.types(ENTER)
+    terminal.prompts()
+    terminal.enters("sign(-5), sign(5)")
+    terminal.sees("(-1, 1)\r\n")
+
+
+def test_an_open_bracket_goes_on(terminal: Terminal) -> None:
+    """Enter inside of brackets and long strings is a new line."""
+    terminal.enters("sum([1,")
+    terminal.sees("...")
+    terminal.enters("2])")
+    terminal.sees("3\r\n")
+
+
+SOURCE = """\
+def twice(x):
+    y = x
+
+    return y + x
+
+twice(4)
+twice("ab")
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(PASTE, PASTED + ENTER), ("", "")])
+def test_pasted_text_runs_statement_by_statement(terminal: Terminal, before: str, after: str) -> None:
+    """Empty lines in functions included, whether or not the terminal says that it is a paste."""
+    terminal.types(f"{before}{SOURCE}{after}")
+    terminal.sees("8\r\n")
+    terminal.sees("'abab'\r\n")
+
+
+def test_a_paste_stops_where_it_fails(terminal: Terminal) -> None:
+    """What comes after is not run, and what is no Python runs not at all."""
+    terminal.types(PASTE, "a = 1\n1 / 0\na = 2", PASTED, ENTER)
+    terminal.sees("ZeroDivisionError")
+    terminal.types(PASTE, "a = 3\na = = 4", PASTED, ENTER)
+    terminal.sees("SyntaxError")
+    terminal.enters("'a is %d' % a")
+    terminal.sees("'a is 1'")
+
+
+def test_history_comes_back_after_a_restart(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """Up-arrow finds yesterday's lines, also the one that killed the process."""
+    terminal.enters("'first'.upper()")
+    terminal.sees("'FIRST'")
+    terminal.enters("import os; os._exit(7)")
+    assert terminal.ends() == 7
+    terminals.append(again := Terminal())
+    again.types(UP)
+    again.sees("import os; os._exit(7)")
+    again.types(UP, ENTER)
+    again.sees("'FIRST'")
+
+
+def test_history_can_be_searched_to_its_beginning(home: Path, terminals: list[Terminal]) -> None:
+    """Ctrl-R reads on when what it looks for is old."""
+    with piety.open(home, create=True) as image:
+        history = prompt_module.ImageHistory(image)
+        history.keep("'need' + 'le'")
+        for number in range(300):
+            history.keep(str(number))
+    terminals.append(terminal := Terminal())
+    terminal.types(CTRL_R, "need")
+    terminal.sees("'le'")
+    terminal.types(ENTER, ENTER)
+    terminal.sees("'needle'")
+
+
+def test_tab_offers_names(terminal: Terminal) -> None:
+    """One name is filled in, several are a menu; Enter takes what was chosen."""
+    terminal.enters("wombat = 5")
+    terminal.prompts()
+    terminal.types("womb", TAB, " + 1", ENTER)
+    terminal.sees("6\r\n")
+    terminal.types("wombat.b", TAB)
+    terminal.sees("bit_length")
+    terminal.types(TAB, ENTER, "()", ENTER)
+    terminal.sees("2\r\n")
+
+
+def test_tab_at_the_beginning_of_a_line_indents(terminal: Terminal) -> None:
+    """There is nothing to complete."""
+    terminal.types("if True:", ENTER, TAB, BACKSPACE, "print('indented')", ENTER, ENTER)
+    terminal.sees("indented\r\n")
+
+
+def test_ctrl_c_clears_the_line(terminal: Terminal) -> None:
+    """What was typed is not run."""
+    terminal.types("1 / 0", CTRL_C)
+    terminal.prompts()
+    terminal.enters("2 + 2")
+    assert "Error" not in terminal.sees("4\r\n")
+
+
+def test_ctrl_c_stops_and_undoes_a_turn(terminal: Terminal) -> None:
+    """One line says where it was."""
+    terminal.enters("n = 1; import sys")
+    terminal.prompts()
+    wait = "def wait():\n    print('run' 'ning', file=sys.stderr)\n    while True: pass\n"
+    terminal.types(PASTE, wait, PASTED, ENTER)
+    terminal.prompts()
+    terminal.enters("n = 2; wait()")
+    terminal.sees("running")
+    terminal.types(CTRL_C)
+    terminal.sees("interrupted, and the turn undone; it was in image:workspace.py, line ")
+    terminal.sees("in wait: while True: pass\r\n")
+    terminal.enters("n")
+    terminal.sees("1\r\n")
+
+
+def test_errors_are_tracebacks_of_the_users_code(terminal: Terminal) -> None:
+    """With the line that failed, and no line of ours."""
+    terminal.enters("1 / 0")
+    terminal.sees("Traceback (most recent call last):\r\n")
+    assert "piety" not in terminal.sees("ZeroDivisionError: division by zero\r\n")
+
+
+def test_system_exit_does_not_end_the_shell(terminal: Terminal) -> None:
+    """Not even one that closes the standard input, as `exit` does."""
+    terminal.enters("exit(3)")
+    terminal.sees("SystemExit(3) ended the turn, which was undone; to leave the shell: exit, alone on a line")
+    terminal.enters("input('still there? ').upper()")
+    terminal.sees("still there? ")
+    terminal.enters("yes")
+    terminal.sees("'YES'")
+
+
+def test_input_shows_its_question(terminal: Terminal) -> None:
+    """And what was printed before it; the rest of the output comes after the turn."""
+    terminal.enters("print('a', 'riddle'); name = input('your na' 'me? '); print('good', name)")
+    terminal.sees("a riddle\r\nyour name? ")
+    terminal.enters("Ada")
+    terminal.sees("good Ada\r\n")
+
+
+def test_the_debugger_can_be_used(terminal: Terminal) -> None:
+    """`breakpoint()` asks as `input` does."""
+    terminal.enters("n = 5; breakpoint(); n = n + 1")
+    terminal.sees("(Pdb) ")
+    terminal.enters("p n * 111")
+    terminal.sees("555\r\n")
+    terminal.sees("(Pdb) ")
+    terminal.enters("c")
+    terminal.prompts()
+    terminal.enters("n * 111")
+    terminal.sees("666\r\n")
+
+
+def test_a_long_value_is_clipped(terminal: Terminal) -> None:
+    """With a word how to see all of it."""
+    terminal.enters("'x' * 12_000 + 'end'")
+    shown = terminal.sees("... and 2,005 characters more; to see all: print(repr(_))")
+    assert shown.count("x") < 10_100
+    terminal.enters("print(repr(_))")
+    terminal.sees("xend'\r\n")
+
+
+def test_output_without_an_end_of_line_is_not_overwritten(terminal: Terminal) -> None:
+    """The prompt begins a line."""
+    terminal.enters("print('par' 'tial', end='')")
+    terminal.sees("partial\r\n")
+
+
+# -- the history itself
+
+
+@pytest.fixture
+def history(image: piety.Image) -> prompt_module.ImageHistory:
+    """The history of a new image."""
+    return prompt_module.ImageHistory(image)
+
+
+def test_the_same_twice_in_a_row_is_kept_once(image: piety.Image, history: prompt_module.ImageHistory) -> None:
+    """Also when the first time was before a restart."""
+    for source in ("a", "a", "b", "a"):
+        history.keep(source)
+    prompt_module.ImageHistory(image).keep("a")
+    assert list(image.world.history.values()) == ["a", "b", "a"]
+    assert history.get_strings() == ["a", "b", "a"]
+
+
+def test_the_history_is_bounded(image: piety.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go, and what is far too long never comes."""
+    monkeypatch.setattr(prompt_module, "KEPT", 10)
+    history = prompt_module.ImageHistory(image)
+    for number in range(25):
+        history.keep(str(number))
+    history.keep("x" * (prompt_module.LONGEST + 1))
+    assert list(image.world.history.values()) == [str(number) for number in range(15, 25)]
+
+
+def test_the_history_is_read_in_pages(image: piety.Image, history: prompt_module.ImageHistory) -> None:
+    """From the newest back; entries that are gone or are no text are passed over."""
+    for number in range(250):
+        history.keep(str(number))
+    with image.turn("spoil"):
+        image.world.history[249] = None
+        for number in range(20, 200):
+            del image.world.history[number]
+    again = prompt_module.ImageHistory(image)
+    assert again._older() == [str(number) for number in range(249, 198, -1) if number != 248]
+    assert again._older() == [str(number) for number in range(18, -1, -1)]
+    assert again._older() == []
+
+
+def test_a_history_that_was_spoilt_does_not_stop_the_shell(image: piety.Image) -> None:
+    """It is an object like others, and people change objects."""
+    image.evaluate("world.history = 'gone'")
+    history = prompt_module.ImageHistory(image)
+    history.keep("x")
+    assert history._older() == []
