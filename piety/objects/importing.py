@@ -227,11 +227,13 @@ class Importer:
 
     def forget_variables(self, name: str, names: set[str]) -> Undo:
         """Let variables go: they are no longer in the module's `__state__`, or the module goes."""
-        space, gone = self.space(name), {}
+        space = self.space(name)
+        gone = {each: space.namespace[each] for each in names if each in space.namespace}
         for each in names:  # what was brought in and is not there as the turn ends has been deleted
-            if each in space.namespace or space.fetch(each) is not MISSING:
-                gone[each] = space.namespace.pop(each)
-        return lambda: space.namespace.update(gone)
+            value = space.fetch(each)
+            gone.setdefault(each, value)
+            space.namespace.pop(each, None)
+        return lambda: space.namespace.update({each: value for each, value in gone.items() if value is not MISSING})
 
 
 class Loader:

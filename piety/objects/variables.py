@@ -344,8 +344,15 @@ class Variables:
             except BaseException:  # a `__reduce__` that raises SystemExit, say; nothing may stop the undoing
                 changed = True
             if changed:
-                self._lives.pop(oid, None)
-                live.group._p_invalidate()
+                self._let_go(live.group, oid)
+        for shared in self._changes.shared():  # all is equal to what the image has, but one thing where it has two
+            for group in (shared.first, shared.second):
+                if isinstance(group, Group):
+                    self._let_go(group, group._p_oid)
+
+    def _let_go(self, group: Group, oid: bytes) -> None:
+        self._lives.pop(oid, None)
+        group._p_invalidate()
 
     def rest(self) -> None:
         """Empty all namespaces of variables, and hold nothing that this turn let go."""
