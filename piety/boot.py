@@ -56,7 +56,7 @@ def make(home: Place | None = None) -> Image:
     """
     place = _absolute(home)
     folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
-    birth = f"{place}/.birth-{os.getpid()}"
+    birth = f"{place}/.birth-{os.urandom(4).hex()}"
     there = HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}")
     if is_home(place):
         raise there

@@ -50,7 +50,7 @@ class _Check:
         self._storage: ImageStorage = image.storage
         self._connection = connection
         self._find_class: Callable[..., Any] = connection.db().classFactory
-        self._features = image.world.workspace.features
+        self._workspace = image.world.workspace
         self._met = array("Q")  # the numbers of the objects, in the order of the walk
         self._from = array("Q")  # for each of them, the place in `_met` of an object that refers to it
         self._seen = LLTreeSet()
@@ -70,8 +70,8 @@ class _Check:
         self._meet(0, 0)
         place = 0
         while place < len(self._met):
-            for fault, at in self._examine(place):
-                yield from self._report(fault, at)
+            for fault in self._examine(place):
+                yield from self._report(fault, place)
             self._count()
             place += 1
         for oid in self._storage.oids():
@@ -86,11 +86,17 @@ class _Check:
             self._met.append(oid)
             self._from.append(place)
 
-    def _examine(self, place: int) -> Iterator[tuple[str, int]]:
-        """The faults of one object, and where each is to be told: dangling references at the object that refers."""
+    def _examine(self, place: int) -> Iterator[str]:
         number = self._met[place]
         try:
             record = self._storage.load(p64(number))[0]
+        except POSKeyError:
+            yield "is not there, though it is referred to"
+            return
+        except Exception as error:  # damaged bytes
+            yield f"cannot be read ({_brief(error)})"
+            return
+        try:
             references = referencesf(record)
             for oid in references:
                 self._meet(u64(oid), place)
@@ -98,25 +104,23 @@ class _Check:
             kind, state = self._connection.take_apart(record, watching(self._find_class, missing))
             for oid in references if missing else ():  # a reference names the class too: told at the object itself
                 missing.difference_update(type(self._connection.get(oid)).__mro__)
-        except POSKeyError as error:
-            lost = u64(error.args[0])
-            yield f"refers to object {lost:#x}, which is not there", self._from[place] if lost == number else place
-            return
         except Exception as error:  # damaged bytes, or code of the object's own that fails
-            yield f"cannot be read ({_brief(error)})", place
+            yield f"cannot be read ({_brief(error)})"
             return
         for each in missing:
-            yield f"{each.__module__}.{each.__name__} cannot be found ({each.reason})", place
+            yield f"{each.__module__}.{each.__name__} cannot be found ({each.reason})"
         kind = kind[0] if type(kind) is tuple else kind
         if not is_missing(kind):
-            for fault in self._examine_kind(number, kind, state):
-                yield fault, place
+            try:
+                yield from self._examine_kind(number, kind, state)
+            except Exception as error:  # damage that made another state of it, or of a part of it
+                yield f"is not what its class makes ({_brief(error)})"
 
     def _examine_kind(self, number: int, kind: Any, state: Any) -> Iterator[str]:
         if kind is Module:
             yield from self._compile(state["source"].data, 0)
         elif kind is Definition:
-            flags = (getattr(__future__, name).compiler_flag for name in self._features)
+            flags = (getattr(__future__, name).compiler_flag for name in self._workspace.features)
             yield from self._compile(state["source"], functools.reduce(int.__or__, flags, 0))
         elif _is_tree(kind):
             self._inner.update(u64(child._p_oid) for child in _children(state) if type(child) is kind)

@@ -34,7 +34,7 @@ from piety.objects.changes import Changes, find_path
 from piety.objects.importing import Importer
 from piety.objects.lost import Volatiles
 from piety.objects.shown import Shown
-from piety.objects.store import ImageConnection, ImageStorage, open_database
+from piety.objects.store import ImageConnection, ImageStorage, damaged, open_database
 from piety.objects.variables import Group, Variables
 from piety.objects.workspace import NAME, Evaluator
 from piety.objects.world import FORMAT, World
@@ -103,9 +103,12 @@ class Image:
                 self.world.workspace, self._variables, self._shown, self._undo_log.append, {"world": self.world, "image": self}
             )
             self._importer = Importer(self.world.modules, self._variables, self._undo_log.append)
-        except BaseException:
+        except BaseException as error:
             self._close_store()
-            raise
+            if create or isinstance(error, (NoImage, NewerFormat)) or not isinstance(error, Exception):
+                raise
+            # of what every image begins with, some record is damaged
+            raise damaged(f"{home}/{IMAGE_FILE}", f"{type(error).__name__}: {error}") from error
         self._importer.install()
         sys.modules[NAME] = self._evaluator.module
         self.world._p_deactivate()  # it was read before its objects could find their classes in the image

@@ -35,6 +35,7 @@ import logging
 import os
 import pickle
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -152,7 +153,7 @@ class ImageStorage(FileStorage):
             return
         if status != b"c":
             if self._ends_whole(size):
-                raise _damaged(self._file_name, f"the transaction at byte {place} cannot be read")
+                raise damaged(self._file_name, f"the transaction at byte {place} cannot be read")
             self._keep_tail(place)
         self._file.truncate(place)
 
@@ -515,12 +516,12 @@ def open_database(path: str, class_factory: Callable[[Any, str, str], Any], crea
     except OSError as error:
         raise _no_access(path, error) from error
     except _DAMAGE as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     try:
         return ImageDB(storage, class_factory=class_factory, large_record_size=1 << 62, cache_size=20_000)
-    except BaseException:
+    except Exception as error:  # it reads the root, whose record may be damaged in any way
         storage.close()
-        raise
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def _require_magic(path: str) -> None:
@@ -542,10 +543,11 @@ def _no_access(path: str, error: OSError) -> NoAccess:
     return NoAccess(f"the image in {_home(path)} cannot be opened for writing: {error.strerror} ({place})")
 
 
-def _damaged(path: str, why: str) -> DamagedImage:
+def damaged(path: str, why: str) -> DamagedImage:
+    """The error of a file that cannot be opened; what it says is one line."""
     return DamagedImage(
-        f"{path} is damaged ({why}); it was left as it is. Go back to a copy, or save what can be read: "
-        f"python -m ZODB.fsrecover {path} RECOVERED"
+        f"{path} is damaged ({' '.join(why.split())}); it was left as it is. Go back to a copy, or save what can be "
+        f"read: {sys.executable} -m ZODB.fsrecover {path} RECOVERED"
     )
 
 
