@@ -130,7 +130,7 @@ class Changes:
         self._kept[obj._p_oid] = obj
 
     def touched(self) -> list[Any]:
-        return [obj for obj, _digest in self._touched.values()]
+        return [obj for obj, _digest in self._touched.values() if obj._p_changed is not None]
 
     def touch(self, objects: Iterable[Any]) -> None:
         """Count `objects`, left in memory by an earlier turn, as touched by this one."""

@@ -119,7 +119,10 @@ class RestingNames(dict[str, Any]):
         self._bring = bring
 
     def __missing__(self, name: str) -> Any:
-        value = self._bring(name)
+        try:
+            value = self._bring(name)
+        except KeyError as error:  # of a definition that fails, say; Python would take it for "no such name"
+            raise LookupError(f"{name} cannot be used: {type(error).__name__}: {error}") from error
         if value is not MISSING:
             return value
         if hasattr(builtins, name):  # put there after this space was made

@@ -58,6 +58,11 @@ class WorkspaceModule(types.ModuleType):
                 return value
         raise AttributeError(f"the workspace has no {name!r}")
 
+    def __delattr__(self, name: str) -> None:
+        evaluator: Evaluator = self.__dict__["__piety__"]
+        evaluator.fetch_to_delete(name)
+        super().__delattr__(name)
+
     def __dir__(self) -> list[str]:
         evaluator: Evaluator = self.__dict__["__piety__"]
         return evaluator.names()
@@ -100,7 +105,7 @@ class Evaluator:
         # The namespace's builtins: Python's own, the definitions that this turn uses, and behind them all that rests.
         self._builtins = RestingNames(self.bring)
         self._builtins.update({name: getattr(self, f"_{name}") for name in ("dir", "exec", "globals", "locals", "vars")})
-        self._builtins.update(__build_class__=self._build_class, __piety_delete__=self._fetch_to_delete)
+        self._builtins.update(__build_class__=self._build_class, __piety_delete__=self.fetch_to_delete)
         self._python = dict(self._builtins)
         self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
         self._python_names = dict(self.namespace)
@@ -221,7 +226,7 @@ class Evaluator:
             return eval(self._compile(_ast.Expression(node.value), file, "eval"), self.namespace)
         else:
             tree = _ast.Module([node], [])
-            if "del" in source:
+            if "del" in source or "except" in source:
                 from piety.objects.deletions import told_of_deletions
 
                 tree = told_of_deletions(tree)
@@ -354,9 +359,9 @@ class Evaluator:
         del self.namespace[name]
         self._keep(name, value, Definition(text, self._workspace.next_line))
 
-    def _fetch_to_delete(self, name: str) -> None:
+    def fetch_to_delete(self, name: str) -> None:
         """Called before `del name`: put a resting name into the namespace, because `del` looks nowhere else."""
-        if name in self.namespace or self.space.fetch(name) is not MISSING:
+        if self.space.fetch(name) is not MISSING or name in self.namespace:  # fetch first: the turn may have assigned it
             return
         if name in self._workspace.definitions and (value := self.own(name)) is not MISSING:
             self._set_defined(name, value)  # so that a failure brings it back
@@ -421,13 +426,13 @@ class Evaluator:
 
 
 def _text(node: Any, source: str) -> str:
-    """A top-level statement as it was typed, decorators included."""
-    segment = ast.get_source_segment(source, node)
-    if getattr(node, "decorator_list", None):
-        first = node.decorator_list[0]
-        lines = source.splitlines(keepends=True)
-        segment = "".join(lines[first.lineno - 1 : node.end_lineno])
-    return segment if segment is not None else ast.unparse(node)
+    """A top-level statement as it was typed, decorators and a comment at its end included."""
+    lines = source.split("\n")
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].strip()
+    if node.col_offset or (rest and not rest.startswith(b"#")):  # beside another on the same line
+        return ast.get_source_segment(source, node) or ast.unparse(node)
+    return "\n".join(lines[first - 1 : node.end_lineno]).rstrip()
 
 
 def _definitions(node: Any, source: str) -> list[tuple[str, _ast.stmt]]:
@@ -459,9 +464,10 @@ def _assigned_name(node: _ast.stmt) -> str | None:
 
 def _knows_itself(value: Any, name: str) -> bool:
     """Whether `value` is code of the workspace that carries this very name."""
-    if not isinstance(value, (type, types.FunctionType)) and type(value).__module__ != "functools":
+    if not isinstance(value, (type, types.FunctionType)) and type(value).__module__ not in ("functools", "typing"):
         return False
-    return getattr(value, "__module__", None) == NAME and getattr(value, "__qualname__", None) == name
+    own = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)  # a TypeVar has the second only
+    return getattr(value, "__module__", None) == NAME and own == name
 
 
 def _loads(node: _ast.AST, name: str) -> bool:
