@@ -6,9 +6,11 @@ This is the one module that touches private names of ZODB; each is listed here a
     Connection._store_objects   called with an ObjectWriter for each object that is written, and those it reaches
     Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
     Connection._storage         the storage as this connection sees it, savepoints included
-    Connection._cache           the objects in memory
+    Connection._cache, ._db     the objects in memory, the database
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
+    ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
     ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
+    ObjectWriter._dump, ._jar   makes a record of a class and a state; its connection
     FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
                                 index, the end of what it knows and the transaction there, or None
     FileStorage._save_index     called while opening and closing
@@ -22,7 +24,8 @@ This is the one module that touches private names of ZODB; each is listed here a
 
 The files in a home's `image/`: `image.fs` is the image, append-only; `image.fs.index` tells where each object's
 newest record stands and can be made anew from it; `image.fs.lock` names the process that has it; `image.fs.tmp` is a
-transaction that is being made.
+transaction that is being made; `image.fs.index.ahead` is the index of a huge one that may not have come to its end;
+`image.fs.tr0`, `.tr1` ... are what somebody else than a pulled plug had left at the end of the image.
 
 A transaction is written with the status "c", and counts from the moment when that one byte becomes " ".  So what
 a pulled plug leaves is a file that ends in an unfinished transaction, and opening cuts that off.
@@ -64,6 +67,7 @@ INDEX_SECONDS = 60.0
 # A transaction of so many records has its index saved before it counts: a kill right after it may not cost the next
 # start the time to read them all (4 s a million).
 HUGE = 50_000
+ROOMY = 1 << 24  # bytes: what a turn larger than this took up in `image.fs.tmp` is given back
 
 _MAGIC = b"FS30"
 
@@ -254,7 +258,7 @@ class ImageStorage(FileStorage):
 
     def _finish(self, tid: bytes, user: bytes, description: bytes, extension: bytes) -> None:
         """Make the transaction count.  FileStorage closes itself if that fails; here the transaction is undone."""
-        ahead = f"{self._file_name}.index.ahead"
+        ahead, begin = f"{self._file_name}.index.ahead", self._pos
         saved = len(self._tindex) >= HUGE and self._write_index(self._index_ahead(), self._nextpos, tid, ahead)
         try:
             self._file.seek(self._pos + 16)
@@ -266,6 +270,9 @@ class ImageStorage(FileStorage):
         if saved:
             os.replace(ahead, f"{self._file_name}.index")
             self._saved_pos, self._unsaved = self._pos, 0
+        if self._pos - begin > ROOMY:
+            with contextlib.suppress(OSError):  # the turn is done; its room can wait
+                self._tfile.truncate(0)
 
     def _index_ahead(self) -> fsIndex:
         """The index as it will be when the transaction that is being written counts."""

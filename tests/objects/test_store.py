@@ -371,6 +371,19 @@ def test_index_that_cannot_be_saved_waits(stocked: System, monkeypatch: pytest.M
     assert index.read_bytes() != old
 
 
+def test_large_turn_gives_its_room_back(stocked: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was made in is not needed any more; ZODB keeps it, also when the system rests."""
+    monkeypatch.setattr(store, "ROOMY", 1_000_000)
+    temporary = stocked.home / "image" / "image.fs.tmp"
+    stocked.run("large = os.urandom(900_000)")
+    assert temporary.stat().st_size > 800_000
+    stocked.run("large = os.urandom(1_100_000)")
+    assert temporary.stat().st_size == 0
+    stocked.run("rows.append(1)")
+    stocked.resume()
+    assert stocked.run("len(large), rows") == (1_100_000, [0, 1])
+
+
 def full_disk(*_args: Any) -> None:
     """What a file system says that has no room."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -527,8 +540,11 @@ def test_private_names_are_there() -> None:
     assert storage | {"_read_txn_header", "_read_num"} <= set(dir(FileStorage))
     assert set(inspect.signature(FileStorage._finish).parameters) == {"self", "tid", "u", "d", "e"}
     assert {"_store_objects"} <= set(dir(Connection))
-    assert {"_get_unpickler", "setGhostState", "getState"} <= set(dir(ObjectReader))
+    assert {"_get_unpickler", "_get_class", "_persistent_load", "setGhostState", "getState"} <= set(dir(ObjectReader))
+    assert {"_conn"} <= set(vars(ObjectReader()))
     assert {"_p", "_file"} <= set(vars(ObjectWriter()))
+    assert "self._jar = obj._p_jar" in inspect.getsource(ObjectWriter.__init__)
+    assert {"_dump"} <= set(dir(ObjectWriter))
 
 
 def test_private_attributes_of_an_open_storage(path: Path) -> None:
