@@ -6,6 +6,8 @@ it reaches a person without a traceback.  Anything else that escapes from Piety 
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PietyError(Exception):
     """Something a person can mend; its text is the whole message."""
@@ -49,6 +51,14 @@ class NewerFormat(PietyError):
 
 class NoTurn(PietyError):
     """A change was tried outside of a turn."""
+
+
+class TooLate(KeyboardInterrupt):
+    """Ctrl-C came when the turn was over; `outcome` is what it left."""
+
+    def __init__(self, outcome: Any) -> None:
+        super().__init__("Ctrl-C came when the turn was over")
+        self.outcome = outcome
 
 
 class CommitFailed(PietyError):

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import piety
 from piety.browser.statements import statements
-from piety.errors import PietyError
+from piety.errors import PietyError, TooLate
 from piety.objects.image import Image, Outcome
 
 LONG = 10_000  # characters of a value that are shown on a terminal; more would scroll away what led to it
@@ -110,9 +110,13 @@ class Shell:
 
     def enter(self, source: str) -> bool:
         """Evaluate a source as a turn and show what came of it; whether it succeeded."""
-        with _asking(sys.stdin):
-            outcome = self._image.evaluate(source, show=True)
-        self.interrupted = isinstance(outcome.error, KeyboardInterrupt)
+        try:
+            with _asking(sys.stdin):
+                outcome = self._image.evaluate(source, show=True)
+            self.interrupted = isinstance(outcome.error, KeyboardInterrupt)
+        except TooLate as late:
+            outcome = late.outcome
+            self.interrupted = True
         self._say(outcome.output)
         for notice in outcome.notices:
             _complain(f"note: {notice}\n")
@@ -122,7 +126,9 @@ class Shell:
             _complain(_what_failed(outcome))
         elif outcome.value is not None:
             self._show(outcome.value)
-        return outcome.error is None
+        if self.interrupted and outcome.error is None:
+            _complain("note: Ctrl-C came when the turn was over; what it did stays\n")
+        return outcome.error is None and not self.interrupted
 
     def _show(self, value: Any) -> None:
         text = self._image.show(value)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from transaction import TransactionManager
 
-from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError, PietyInUse
+from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError, PietyInUse, TooLate
 from piety.objects.broken import find
 from piety.objects.changes import Changes, find_path
 from piety.objects.importing import Importer
@@ -220,8 +220,8 @@ class Image:
     @contextlib.contextmanager
     def _stoppable(self) -> Iterator[None]:
         """The part of a turn that runs user code: Ctrl-C stops it, and nothing else of the turn."""
-        _release_interrupts(self._mask)
         try:
+            _release_interrupts(self._mask)
             yield
         finally:
             _hold_interrupts()
@@ -279,13 +279,14 @@ class Image:
 
         Never raises for what the source does: a source that fails, whatever it raises, leaves no trace, and its
         exception is in the outcome.  With `show` the value becomes `_` and `it`.
+        A Ctrl-C that comes when the turn is over raises `TooLate`, which has the outcome.
         """
         outcome = Outcome()
         output = io.StringIO()
         self._made = _one_line(source)
         self._begin(self._made)
         try:
-            with self._stoppable(), contextlib.redirect_stdout(output):
+            with contextlib.redirect_stdout(output), self._stoppable():  # the order: output always comes back
                 outcome.value = self._evaluator.run(source)
                 self._find_changes()
             self._finish(user, outcome.value if show else None)
@@ -294,8 +295,11 @@ class Image:
             self._undo()
             outcome.value, outcome.error, outcome.traceback = None, error, _traceback(error)
         finally:
-            self._end()
-        outcome.output = output.getvalue()
+            outcome.output = output.getvalue()
+            try:
+                self._end()
+            except KeyboardInterrupt:
+                raise TooLate(outcome) from None
         return outcome
 
     def run_module(self, name: str, only_if_loaded: bool = False) -> None:

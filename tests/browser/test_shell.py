@@ -175,6 +175,15 @@ def test_an_interrupt_ends_the_script() -> None:
     assert shell("x\n").stdout == "1\n"
 
 
+def test_an_interrupt_may_come_too_late() -> None:
+    """Once a turn is being written it is done, and told as such; the next one is not begun."""
+    hook = "world._p_jar.transaction_manager.get().addAfterCommitHook(lambda done: os.kill(os.getpid(), 2))"
+    done = shell(f"import os\n{hook}; x = 2; print('done'); x + 1\nx = 3\n")
+    assert (done.stdout, done.returncode) == ("done\n3\n", 1)
+    assert done.stderr == "note: Ctrl-C came when the turn was over; what it did stays\n"
+    assert shell("x\n").stdout == "2\n"
+
+
 def test_the_environment_is_the_one_of_the_test() -> None:
     """No test here may use the home of the person who runs it."""
     assert Path(os.environ["PIETY_HOME"]).is_relative_to(os.environ["HOME"])
