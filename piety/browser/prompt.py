@@ -2,6 +2,8 @@
 
     Prompt         reads one source
     ImageHistory   `world.history` as prompt_toolkit wants it: newest first, and no more than is looked at
+
+Only a shell on a terminal imports this module, and prompt_toolkit with it.
 """
 
 from __future__ import annotations
