@@ -28,6 +28,7 @@ from persistent import Persistent
 from persistent.wref import WeakRef
 
 from piety.objects.broken import Missing, find
+from piety.objects.redefine import is_retired
 
 PROTOCOL = 3  # the newest that ZODB's reader and its `noload` understand
 
@@ -61,7 +62,9 @@ class RecordPickler(Pickler):
         if issubclass(kind, _CODE):
             if is_bound(obj):
                 return obj.__reduce_ex__(PROTOCOL)
-            return NotImplemented if is_importable(obj) or any(obj is each for each in _NAMELESS) else self._volatile(obj)
+            if is_importable(obj) or any(obj is each for each in _NAMELESS):
+                return NotImplemented
+            return (find, (obj.__module__, obj.__qualname__)) if is_retired(obj) else self._volatile(obj)
         if kind is types.ModuleType or issubclass(kind, types.ModuleType):
             name = getattr(obj, "__name__", "")
             return (importlib.import_module, (name,)) if sys.modules.get(name) is obj else self._volatile(obj)
@@ -70,8 +73,9 @@ class RecordPickler(Pickler):
         except Exception:  # the object says that it cannot be pickled, or fails while it is asked
             return self._volatile(obj)
         if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6 or not callable(reduced[0]):  # noqa: PLR2004
-            named = isinstance(reduced, str) and is_importable(obj, reduced)
-            return NotImplemented if named else self._volatile(obj)
+            if isinstance(reduced, str) and is_importable(obj, reduced):
+                return NotImplemented
+            return (find, (obj.__module__, obj.__qualname__)) if is_retired(obj) else self._volatile(obj)
         return reduced
 
     def _volatile(self, obj: Any) -> Any:

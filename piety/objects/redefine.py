@@ -3,18 +3,23 @@
 A class that is defined again stays the same class object with new contents, so its live instances have the new
 behaviour at once.  A function that is defined again stays the same function object with new code, so callbacks held
 elsewhere follow.  Where Python does not allow that (another layout of slots, an Enum, a closure of another size) the
-new object takes the name, and what holds the old one keeps it.
+new object takes the name, and what holds the old one keeps it; the image then gets the name in its place, so that
+after a resume it is the new one (see `retire`).
 
 Each change returns a function that takes it back: a turn that fails calls it.
 """
 
 from __future__ import annotations
 
+import functools
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 Undo = Callable[[], None]
+
+_retired: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # by id: a class may have a hash of its own
 
 # What belongs to the class object itself and not to its definition.
 _FIXED = frozenset(("__dict__", "__weakref__", "__slots__", "__class__"))
@@ -64,9 +69,41 @@ def update_class(old: type, new: type) -> Undo | None:
             old.__bases__ = new.__bases__
     except TypeError:
         return None
-    _replace_contents(old, dict(vars(new)))
+    undo = [before.restore]
+    contents = {name: _update_part(vars(old).get(name), value, undo) for name, value in vars(new).items()}
+    _replace_contents(old, contents)
     _point_cells(new, old)
-    return before.restore
+    return lambda: _run_back(undo)
+
+
+def _update_part(old: Any, new: Any, undo: list[Undo]) -> Any:
+    """A method or inner class of a class that is defined again: the old object with the new contents if that can be."""
+    if old is new:
+        return new
+    same_name = getattr(old, "__qualname__", None) == getattr(new, "__qualname__", "")
+    inner = isinstance(old, type) and isinstance(new, type) and same_name
+    back = update_class(old, new) if inner else update_function(old, new)
+    if back is None:
+        if same_name:
+            retire(old)
+        return new
+    undo.append(back)
+    return old
+
+
+def _run_back(undo: list[Undo]) -> None:
+    for each in reversed(undo):
+        each()
+
+
+def retire(code: Any) -> None:
+    """A class or function lost its name, to a newer one that it could not become or to none: it is stored by that name."""
+    if isinstance(code, (type, types.FunctionType, functools._lru_cache_wrapper)):
+        _retired[id(code)] = code
+
+
+def is_retired(code: Any) -> bool:
+    return _retired.get(id(code)) is code
 
 
 def _replace_contents(cls: type, contents: dict[str, Any]) -> None:
@@ -94,11 +131,17 @@ def update_function(old: Any, new: Any) -> Undo | None:
     """Give the function `old` the code of `new`; None if the two do not fit."""
     if type(old) is not types.FunctionType or type(new) is not types.FunctionType or old is new:
         return None
-    if old.__closure__ or new.__closure__ or old.__globals__ is not new.__globals__:
+    if old.__globals__ is not new.__globals__ or not _fit(old, new):
         return None
     before = Contents(old)
     _fill_function(old, {part: getattr(new, part) for part in before._parts}, new.__dict__)
     return before.restore
+
+
+def _fit(old: types.FunctionType, new: types.FunctionType) -> bool:
+    """Whether one function can have the code of the other: its closure stays, and only that of `super()` may do so."""
+    free = old.__code__.co_freevars
+    return free == new.__code__.co_freevars and free in ((), ("__class__",)) and old.__qualname__ == new.__qualname__
 
 
 def _fill_function(function: Any, parts: dict[str, Any], attributes: dict[str, Any]) -> None:

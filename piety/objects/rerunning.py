@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from piety.objects.importing import Importer, Loaded, Undo, compile_source, restore, run, show_lines
-from piety.objects.redefine import update_class, update_function
+from piety.objects.redefine import retire, update_class, update_function
 
 _KEEP = "__piety_keep__"  # a decorator that the new source gets on its functions, while it runs here
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -115,6 +115,8 @@ class _Rerun:
                 self._namespace[name] = self._update(update_function, old, new)
             elif _is_same_class(old, new) and old.__module__ == self._loaded.name and not new.__subclasses__():
                 self._namespace[name] = self._update(update_class, old, new)
+            if self._namespace.get(name) is not old and getattr(old, "__module__", None) == self._loaded.name:
+                retire(old)
 
 
 builtins_build_class = builtins.__build_class__

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import MAGIC_NUMBER
 from typing import Any
 
-from piety.objects.redefine import Contents, contents, update_class, update_function
+from piety.objects.redefine import Contents, contents, retire, update_class, update_function
 from piety.objects.shown import NAMES as SHOWN_NAMES
 from piety.objects.shown import Shown
 from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
@@ -262,6 +262,8 @@ class Evaluator:
         if undo is not None:
             self._journal(undo)
             value = old
+        elif value is not old:
+            retire(old)
         earlier = self._workspace.definitions.get(name)
         if earlier is not None and _is_import_of(name, earlier.source) and _is_import_of(name, definition.source):
             if definition.source in earlier.source.splitlines():  # the same again: nothing to write

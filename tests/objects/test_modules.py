@@ -530,6 +530,51 @@ def test_live_instances_of(system: System, case: str) -> None:
     assert system.elsewhere("import live", question)[-1] == shown
 
 
+def test_bound_methods_and_inner_instances_follow(system: System) -> None:
+    source = "class A:\n    class B:\n        def f(self): return 'OLD'\n    def g(self): return super().__repr__() and 'OLD'\n"
+    system.image.modules["live"] = source
+    live = module("live")
+    bound, plain, inner = live.A().g, live.A.g, live.A.B()
+    with pytest.raises(ZeroDivisionError):
+        system.image.modules["live"] = source.replace("OLD", "BAD") + "1 / 0"
+    assert (bound(), plain(live.A()), inner.f()) == ("OLD", "OLD", "OLD")
+    system.image.modules["live"] = source.replace("OLD", "NEW")
+    assert (bound(), plain(live.A()), inner.f()) == ("NEW", "NEW", "NEW")
+    assert live.A.g is plain
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "first"),
+    [
+        ("from enum import Enum\nclass A(Enum):\n    x = 1\n", "from enum import Enum\nclass A(Enum):\n    y = 2\n    x = 1\n", "live.A.x"),
+        ("class A:\n    __slots__ = ('p',)\n", "class A:\n    __slots__ = ('p', 'q')\n", "live.A()"),
+        ("import functools\n@functools.cache\ndef A(): return 1\n", "def A(): return 2", "None"),
+    ],
+    ids=["an enum", "slots", "a decorated function"],
+)  # fmt: skip
+def test_what_cannot_follow_is_the_new_one_after_a_resume(system: System, old: str, new: str, first: str) -> None:
+    edit(system, old, new, f"kept = [live.A, {first}]")
+    assert system.notices("kept.append(1)") == []
+    assert system.elsewhere(f"kept[0] is live.A, type(kept[1]) is type({first})") == ["(True, True)"]
+
+
+def test_an_enum_of_the_shell_is_defined_again(system: System) -> None:
+    system.run("from enum import Enum", "class Colour(Enum):\n    red = 1", "kept = [Colour.red]")
+    system.run("class Colour(Enum):\n    red = 1\n    blue = 2")
+    assert system.notices("kept.append(Colour.blue)") == []
+    assert system.elsewhere("kept == [Colour.red, Colour.blue]") == ["True"]
+
+
+def test_instances_of_a_class_that_is_gone_keep_their_state(system: System) -> None:
+    source = "class A:\n    def __init__(self): self.tags = []\n"
+    edit(system, source, "", "thing = live.A()")
+    assert system.notices("thing.tags.append(1)") == []
+    system.resume()
+    system.image.modules["live"] = source  # it is back
+    system.resume()
+    assert system.run("thing.tags") == [1]
+
+
 def test_inheritance_changes_under_live_instances(system: System) -> None:
     old = "class A:\n    def f(self): return 'a'\nclass B:\n    def f(self): return 'b'\nclass C(A):\n    pass\n"
     edit(system, old, old.replace("C(A)", "C(B)"), "thing = live.C()")
