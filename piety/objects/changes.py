@@ -64,6 +64,8 @@ class Changes:
         self._stored: dict[bytes, Any] = {}
         self._seen: list[tuple[Any, dict[int, tuple[int, Any]]]] = []  # each record's owner and its pickler's memo
         self._kept: dict[bytes, Any] = {}  # objects that share: touched in every turn, never made ghosts
+        # States that are given back when their object is next loaded, so that what hangs on it stays the same objects.
+        self._aside: dict[bytes, tuple[Any, Any]] = {}
         self._leaves: dict[bytes, list[Any]] = {}  # the volatile objects in each record, held while it holds them
         self._written_leaves: dict[bytes, list[Any]] = {}  # and in those that this turn writes
         self.volatile: list[tuple[Any, Any]] = []  # owner and volatile object, of the records written in this turn
@@ -77,7 +79,10 @@ class Changes:
     # -- what the connection reports
 
     def _loaded(self, obj: Any, state: Any, record: bytes) -> None:
-        if type(obj) not in _OWN and holds_mutables(state):
+        aside = self._aside.pop(obj._p_oid, None)
+        if aside is not None:
+            obj.__setstate__(aside[1])
+        if type(obj) not in _OWN and (holds_mutables(state) or _makes_own_state(type(obj))):
             self._touched[obj._p_oid] = (obj, hash(record))
 
     def _wrote(self, obj: Any, record: bytes, pickler: RecordPickler) -> None:
@@ -117,7 +122,7 @@ class Changes:
         owners: dict[int, Any] = {}
         reported = set()
         for owner, memo in self._seen:
-            for _number, value in memo.values():
+            for _place, value in sorted(memo.values(), key=_number):  # what holds others comes before them
                 if not _is_plain_mutable(value):
                     continue
                 first = owners.setdefault(id(value), owner)
@@ -133,16 +138,25 @@ class Changes:
         return [obj for obj, _digest in self._touched.values() if obj._p_changed is not None]
 
     def touch(self, objects: Iterable[Any]) -> None:
-        """Count `objects`, left in memory by an earlier turn, as touched by this one."""
+        """Count `objects`, of which the parts were left in memory by an earlier turn, as touched by this one."""
         for obj in objects:
-            if obj._p_changed is not None:
-                self._touched.setdefault(obj._p_oid, (obj, 0))
+            obj._p_activate()
+
+    def has(self, obj: Any) -> bool:
+        """Whether the parts of `obj` are still those that were in memory."""
+        return obj._p_changed is not None or obj._p_oid in self._aside
 
     def settle(self, leave: Iterable[Any] = ()) -> None:
-        """A turn's end: let what was touched go back to rest, but for the objects to `leave` in memory."""
-        left = {obj._p_oid for obj in leave} | set(self._kept)
+        """A turn's end: let what was touched go back to rest; the parts of the objects to `leave` stay in memory."""
+        left = {obj._p_oid for obj in leave}
+        self._aside = {oid: aside for oid, aside in self._aside.items() if oid in left}
         for oid, obj in [*self._stored.items(), *((oid, obj) for oid, (obj, _digest) in self._touched.items())]:
-            if oid not in left and _may_hold_mutables(obj):
+            if oid not in self._kept and _may_hold_mutables(obj):
+                if oid in left:
+                    if _makes_own_state(type(obj)):  # it cannot be set aside: look at it in every turn
+                        self._kept[oid] = obj
+                        continue
+                    self._aside[oid] = (obj, obj.__getstate__())
                 obj._p_deactivate()
         for oid, leaves in self._written_leaves.items():
             if leaves:
@@ -161,6 +175,7 @@ class Changes:
             except BaseException:  # an object's own code; nothing may stop the undoing
                 changed = True
             if changed:
+                self._aside.pop(obj._p_oid, None)
                 obj._p_invalidate()
         for each in (self._stored, self._written_leaves, self.records):
             each.clear()
@@ -174,9 +189,16 @@ class Changes:
         self._leaves.pop(oid, None)
 
 
+def _number(entry: tuple[int, Any]) -> int:
+    return entry[0]
+
+
 def find_path(owner: Any, value: Any) -> str:
     """How `value` hangs on a persistent object, as a person would write it: `Note 0x1f.tags[2]`; "" if it does not."""
-    todo = [(f".{name}", each) for name, each in vars(owner).items()] if hasattr(owner, "__dict__") else []
+    if type(owner).__module__.startswith("BTrees."):
+        todo = [(f"[{key!r}]", each) for key, each in owner.items()]
+    else:
+        todo = [(f".{name}", each) for name, each in getattr(owner, "__dict__", {}).items()]
     seen = set()
     while todo:
         path, each = todo.pop(0)
@@ -213,9 +235,14 @@ def _may_hold_mutables(obj: Any) -> bool:
     kind = type(obj)
     if obj._p_changed is None or kind in _OWN:
         return False
-    if kind.__getstate__ is Persistent.__getstate__ and hasattr(obj, "__dict__"):
-        return holds_mutables(vars(obj))
-    return holds_mutables(obj.__getstate__()) if kind.__module__.startswith("BTrees.") else True
+    if _makes_own_state(kind):
+        return True
+    return holds_mutables(vars(obj) if hasattr(obj, "__dict__") else obj.__getstate__())
+
+
+def _makes_own_state(kind: type) -> bool:
+    """Whether a class makes the state of its objects itself, which then does not tell what hangs on them."""
+    return kind.__getstate__ is not Persistent.__getstate__ and not kind.__module__.startswith("BTrees.")
 
 
 _OWN: set[type] = set()  # classes that look after their plain values themselves (see `variables.Group`)

@@ -56,7 +56,7 @@ class Shown:
         self._used = True
 
     def hold(self) -> list[Any]:
-        """After a commit: what the shown values may be a part of now; the objects that have to stay in memory."""
+        """After a commit: what the shown values may be a part of now; the objects whose parts have to stay in memory."""
         if all(map(is_immutable, self._values.values())):
             self._lives, self._objects = [], []
         else:
@@ -70,10 +70,10 @@ class Shown:
         return self._objects
 
     def undo(self) -> list[Any]:
-        """After a failure: see above; the objects that have to stay in memory."""
+        """After a failure: see above; the objects whose parts have to stay in memory."""
         self._used = False
         gone = [live for live in self._lives if not self._variables.has(live)]
-        if gone or any(obj._p_changed is None for obj in self._objects):
+        if gone or not all(map(self._changes.has, self._objects)):
             for name, value in list(self._values.items()):
                 if not is_immutable(value):
                     keys = [key for live in gone for key, each in live.values.items() if each is value]

@@ -245,9 +245,11 @@ class Evaluator:
         """Run a definition and put its text into the workspace's source."""
         if isinstance(node, _ast.ImportFrom) and node.module == "__future__":
             self._workspace.features = tuple({*self._workspace.features, *(alias.name for alias in node.names)})
-        definition = Definition(text, self._workspace.next_line)
         before = set(self.namespace)
         bound = _bound_names(node)
+        definition = self._workspace.definitions.get(bound[0]) if bound else None
+        if definition is None or definition.source != text:  # else the same again: nothing to write
+            definition = Definition(text, self._workspace.next_line)
         for name in bound:  # a variable of this name goes
             self.space.fetch(name)
         self._run_definition(definition, store=True)
@@ -272,7 +274,8 @@ class Evaluator:
             definition.source = f"{earlier.source}\n{definition.source}"  # import os.path; import os
         if definition.line == self._workspace.next_line:
             self._workspace.next_line += definition.source.count("\n") + 3
-        self._workspace.definitions[name] = definition
+        if earlier is not definition:
+            self._workspace.definitions[name] = definition
         self._out.discard(name)
         self._set_defined(name, value)
         linecache.cache.pop(FILE, None)
