@@ -20,7 +20,7 @@ This is the one module that touches private names of ZODB; each is listed here a
     FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
     FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
     FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
-    FileStorage._lock, ._lock_file, ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num
+    FileStorage._lock, ._lock_file (and its `_fp`), ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num
 
 The files in a home's `image/`: `image.fs` is the image, append-only; `image.fs.index` tells where each object's
 newest record stands and can be made anew from it; `image.fs.lock` names the process that has it; `image.fs.tmp` is a
@@ -42,6 +42,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
+from weakref import WeakSet
 
 from persistent import Persistent
 from transaction.interfaces import TransientError
@@ -49,14 +50,14 @@ from zc.lockfile import LockError
 from ZODB.Connection import Connection
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
-from ZODB.FileStorage.FileStorage import TempFormatter, read_index
+from ZODB.FileStorage.FileStorage import FilePool, TempFormatter, read_index
 from ZODB.FileStorage.format import TRANS_HDR, TRANS_HDR_LEN, CorruptedError
 from ZODB.fsIndex import fsIndex
 from ZODB.POSException import POSError, StateLoadError
 from ZODB.serialize import ObjectReader, ObjectWriter
 from ZODB.utils import cp
 
-from piety.errors import DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
+from piety.errors import CommitFailed, DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
 from piety.objects.pickling import RecordPickler
 
 # After a kill the records since the last save of the index are read again, 4 us each: so that this stays under the
@@ -90,14 +91,17 @@ class ImageStorage(FileStorage):
         self._saved_at = time.monotonic()
         self._saved_pos = -1
         self._broken = False  # whether the files still have to be mended
+        self._forked = False  # whether this is the copy in a child of the process that has the image
         try:
             super().__init__(path, **options)
         except BaseException:
             self._let_go()
             raise
         self._save_index()
+        _opened.add(self)
 
     def close(self) -> None:
+        _opened.discard(self)
         self._save_index()  # here, because FileStorage does it after it has let the lock go
         with contextlib.suppress(OSError):  # it may hold bytes in its buffer for which there is no room, or need
             self._tfile.close()
@@ -204,7 +208,7 @@ class ImageStorage(FileStorage):
 
     def _save_index(self) -> None:
         """Save the index, unless it is saved already or the disk is full: it can wait, and be made anew."""
-        if self._saved_pos != self._pos > len(_MAGIC) and self._ltid is not None:
+        if self._saved_pos != self._pos > len(_MAGIC) and self._ltid is not None and not self._forked:
             name = f"{self._file_name}.index"
             if self._write_index(self._index, self._pos, self._ltid, f"{name}.new"):
                 os.replace(f"{name}.new", name)
@@ -238,6 +242,8 @@ class ImageStorage(FileStorage):
     # -- writing
 
     def tpc_begin(self, transaction: Any, tid: bytes | None = None, status: str = " ") -> None:
+        if self._forked:
+            raise CommitFailed("this process is a fork of the one that has the image, and only that one can change it")
         if self._broken:
             self._mend(self._files.flush)
         super().tpc_begin(transaction, tid, status)
@@ -300,6 +306,20 @@ class ImageStorage(FileStorage):
             forget_read()
         self._broken = False
 
+    def become_child(self) -> None:
+        """After a fork, in the child: it can read the image as it is on disk, and nothing else.
+
+        The open files and the lock are shared with the parent.  A child that moves in them makes the parent read at
+        the wrong place; one that closes the lock unlocks the parent's image; one that lives on keeps it locked.
+        """
+        self._forked = True
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for file in (self._file, self._tfile, self._lock_file._fp):
+            os.dup2(nothing, file.fileno())
+        os.close(nothing)
+        self._file = open(self._file_name, "rb")
+        self._files = FilePool(self._file_name)
+
     # -- looking
 
     def last_turn(self) -> tuple[bytes, str, str]:
@@ -332,6 +352,10 @@ class ImageStorage(FileStorage):
         if end == self._pos and (wrong or len(index) != len(self._index)):
             yield f"the index is wrong about {wrong} objects; stop the system and delete {self._file_name}.index"
 
+
+_opened: WeakSet[ImageStorage] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: [storage.become_child() for storage in _opened])
 
 # What FileStorage raises when it reads damaged bytes: headers that make no sense, numbers and texts that are none.
 _DAMAGE = (CorruptedError, POSError, ValueError)

@@ -538,6 +538,53 @@ def test_small_disk_that_fills_up(tmp_path: Path) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
+# -- forks
+
+FORK = """
+import os, sys
+import piety
+
+image = piety.open(sys.argv[1], create=True)
+image.evaluate("import os; rows = list(range(5000)); from persistent import Persistent")
+image.evaluate("class Note(Persistent): pass")
+image.evaluate("world.notes = []\\nfor n in range(300): world.notes.append(Note()); world.notes[n].text = str(n) * 50")
+image._connection.cacheMinimize()
+told, tell = os.pipe()
+if os.fork() == 0:
+    for n in range(300):  # moves in the file, while the parent does too
+        assert image.evaluate(f"world.notes[{n}].text").value == str(n) * 50
+    failed = image.evaluate("rows.append('child')")
+    assert "a fork of the one that has the image" in failed.traceback, failed.traceback
+    image.close()
+    os.write(tell, b"read")
+    sys.stdin.read()  # lives on
+    os._exit(0)
+for n in reversed(range(300)):
+    assert image.evaluate(f"world.notes[{n}].text").value == str(n) * 50
+    assert image.evaluate(f"rows[{n}] = 'parent'").error is None
+assert os.read(told, 4) == b"read"
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_forked_child_can_read_and_does_no_harm(home: Path) -> None:
+    """It reads rightly, can change nothing, does not unlock the image by closing it, nor lock it by living on."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(piety.__file__).parent.parent)}
+    command = [sys.executable, "-c", FORK, str(home)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "ready\n"
+        with pytest.raises(piety.PietyInUse):
+            piety.open(home)
+        parent.kill()
+        parent.wait()
+        with piety.open(home) as image:  # the child still lives
+            assert image.evaluate("rows[:300] == ['parent'] * 300, len(rows)").value == (True, 5000)
+            assert not list(image.storage.check_log())
+
+
 # -- what a system says of itself
 
 
