@@ -8,6 +8,7 @@ turn that failed, say), it is the object again; in any later process it is a `Lo
 
 from __future__ import annotations
 
+import copyreg
 import os
 import reprlib
 import weakref
@@ -38,6 +39,12 @@ class Lost:
     def __repr__(self) -> str:
         return f"<Lost: {self._what}, made by {self._made}; to get it again: {self._how}>"
 
+    def __str__(self) -> str:  # printing is looking
+        return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return revive, (self._session, self._key, self._what, self._made, self._how)
 
@@ -51,15 +58,16 @@ class Lost:
             raise AttributeError(name)
         self._fail()
 
-    __setattr__ = __delattr__ = __call__ = __iter__ = __next__ = __len__ = __bool__ = _fail  # type: ignore[assignment]
-    __getitem__ = __setitem__ = __delitem__ = __contains__ = __enter__ = __exit__ = _fail  # type: ignore[assignment]
-    __await__ = __aiter__ = __anext__ = __aenter__ = __aexit__ = _fail
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _fail
-    __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = __index__ = __str__ = __format__ = _fail  # type: ignore[assignment]
 
-
-Lost.__str__ = Lost.__repr__  # type: ignore[method-assign]  # printing is looking
-Lost.__format__ = lambda self, spec: format(repr(self), spec)  # type: ignore[method-assign]
+# Python looks these up on the class; the rest comes by way of `__getattr__`.  Neither `__repr__`, `__eq__` nor
+# `__hash__` is among them, because looking at a `Lost` is safe.
+for _name in (
+    "setattr delattr call iter next reversed len length_hint bool contains getitem setitem delitem enter exit "
+    "await aiter anext aenter aexit int float complex index bytes abs neg pos invert round trunc floor ceil "
+    "lt le gt ge add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor "
+    "radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor"
+).split():
+    setattr(Lost, f"__{_name}__", Lost._fail)
 
 
 class Unread(Lost):
@@ -76,8 +84,17 @@ class Unread(Lost):
         object.__setattr__(self, "_parts", parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        function: Any
         function, args, state, items, pairs = self._parts
-        return function, args, state, iter(items or ()), iter(zip((pairs or ())[::2], (pairs or ())[1::2], strict=True))
+        if function is copyreg.__newobj__:  # type: ignore[attr-defined]  # which pickle lets an instance alone use
+            function = bare
+        pairs = pairs or ()
+        return function, args, state, iter(items or ()), zip(pairs[::2], pairs[1::2], strict=True)
+
+
+def bare(kind: type, *args: Any) -> Any:
+    """An object of a class without a call of its `__init__`."""
+    return kind.__new__(kind, *args)
 
 
 # The volatile objects of this process, by session and key: what gives the object, or None when it is gone.  One table
@@ -140,12 +157,16 @@ class Volatiles:
         self._notes.clear()
 
 
+_short = reprlib.Repr()
+_short.maxother = _short.maxstring = 60  # room for the name of a function and where it lies
+
+
 def describe(obj: Any) -> str:
     """What `obj` is, in a few words, running as little of its code as can be."""
     kind = type(obj)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     try:
-        text = reprlib.repr(obj)
+        text = _short.repr(obj)
     except Exception as error:  # a repr may do anything; its failing is told and must not stop a commit
         text = f"its repr fails with {type(error).__name__}"
     article = "an" if name[:1].lower() in "aeiou" else "a"

@@ -369,6 +369,8 @@ class Variables:
         found = []
         for live in self._touched.values():
             for key, each in live.values.items():
-                if each is value or id(value) in self._reach({key: each}):
+                _record, pickler = self._connection.look_as(Group, {"values": {key: each}})
+                held = pickler.memo.copy()  # type: ignore[attr-defined]
+                if each is value or id(value) in held or any(leaf is value for leaf in pickler.volatile):
                     found.append(key.removeprefix("workspace."))
         return found

@@ -469,7 +469,8 @@ def _assigned_name(node: _ast.stmt) -> str | None:
 
 def _knows_itself(value: Any, name: str) -> bool:
     """Whether `value` is code of the workspace that carries this very name."""
-    if not isinstance(value, (type, types.FunctionType)) and type(value).__module__ not in ("functools", "typing"):
+    # type(value), not isinstance: `__class__` may be a property of the user's
+    if not issubclass(type(value), (type, types.FunctionType)) and type(value).__module__ not in ("functools", "typing"):
         return False
     own = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)  # a TypeVar has the second only
     return getattr(value, "__module__", None) == NAME and own == name
