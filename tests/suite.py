@@ -31,6 +31,12 @@ class Record:
 def run(folder: str, packages: list[str], answer: str) -> None:
     """Run the tests in `folder`; the answer has their results, and where the modules of `packages` came from."""
     record = Record()
-    pytest.main([folder, "-q", "-p", "no:cacheprovider", f"--rootdir={folder}", "--import-mode=importlib"], plugins=[record])
-    places = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages}
+    pytest.main(
+        [folder, "-q", "-p", "no:cacheprovider", f"--rootdir={folder}", "--import-mode=importlib"], plugins=[record]
+    )
+    places = {
+        name: getattr(module, "__file__", None)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in packages
+    }
     Path(answer).write_text(json.dumps({"results": record.results, "places": places}))

@@ -37,13 +37,19 @@ class Suite:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.packages, tests = SUITES[name]
-        self.home, self.sources, self.tests, self.others = (folder / each for each in ("home", "sources", "tests", "others"))
+        self.home, self.sources, self.tests, self.others = (
+            folder / each for each in ("home", "sources", "tests", "others")
+        )
         site = Path(str(find_spec(name).origin)).parents[1]  # type: ignore[union-attr]
         without_caches = shutil.ignore_patterns("__pycache__")
         for package in self.packages:
             shutil.copytree(site / package, self.sources / package, ignore=without_caches)
         for place in tests:
-            shutil.copytree(site / place, self.tests / place.replace("/", "_"), ignore=shutil.ignore_patterns("__pycache__", "__init__.py"))
+            shutil.copytree(
+                site / place,
+                self.tests / place.replace("/", "_"),
+                ignore=shutil.ignore_patterns("__pycache__", "__init__.py"),
+            )
         (self.tests / "pytest.ini").write_text("[pytest]\n")
         self.others.mkdir()
         for entry in site.iterdir():
@@ -62,7 +68,9 @@ class Suite:
 
     def python(self, *arguments: str, path: tuple[Path, ...] = ()) -> str:
         command = [self.executable, *arguments]
-        done = subprocess.run(command, env=self.environment(*path), cwd=self.tests, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=self.environment(*path), cwd=self.tests, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -70,7 +78,9 @@ class Suite:
         """Start the system, let it use the package, and pull the plug."""
         source = f"import piety, sys, time; image = piety.open(); print(image.evaluate('import {self.packages[0]}; x = 1').error, flush=True); sys.stdin.read()"
         command = [self.executable, "-c", source]
-        with subprocess.Popen(command, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as system:
+        with subprocess.Popen(
+            command, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as system:
             assert system.stdout is not None
             assert system.stdout.readline() == "None\n"
             system.kill()
@@ -97,7 +107,11 @@ def test_its_own_tests_pass_from_the_image_as_from_files(name: str, tmp_path: Pa
     assert set(files["results"].values()) >= {"passed"}
     assert image["places"]
     assert {place for place in image["places"].values() if not str(place).startswith("image:")} == set()
-    different = {test for test in {*files["results"], *image["results"]} if files["results"].get(test) != image["results"].get(test)}
+    different = {
+        test
+        for test in {*files["results"], *image["results"]}
+        if files["results"].get(test) != image["results"].get(test)
+    }
     assert {_reason(test) for test in different} == {OTHERWISE[test] for test in OTHERWISE if test.startswith(name)}
 
 

@@ -13,6 +13,7 @@ A module of the host that has the name of one in the image is put aside while th
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import linecache
 import marshal
@@ -68,14 +69,14 @@ class Importer:
         variables.find_space = self.space
 
     def install(self) -> None:
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
         sys.path_hooks.insert(0, self._path_entry)
         self._hide_host(self._tops)
 
     def remove(self) -> None:
         """Take everything that came from the image out of the process."""
         if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
             sys.path_hooks.remove(self._path_entry)
         for name in list(self.loaded):
             self.unload(name)
@@ -107,7 +108,7 @@ class Importer:
         """Remember the namespaces of the loaded modules, and put them back if the turn fails."""
         before = [(loaded.namespace, loaded.namespace.copy()) for loaded in self.loaded.values()]
         if before:
-            self.journal(lambda: [restore(namespace, names) for namespace, names in before])
+            self.journal(lambda: _restore_all(before))
         for loaded in self.loaded.values():
             if loaded.state is not None:
                 loaded.state.bring_eager()
@@ -165,7 +166,7 @@ class Importer:
         record = self.modules.table.get(name)
         if record is None and not self.is_folder(name):
             return None
-        spec = _Spec(name, Loader(self, name), is_package=record is None or record.is_package)
+        spec = _Spec(name, Loader(self, name), is_package=record is None or record.is_package)  # type: ignore[arg-type]
         if record is not None:
             spec.origin = PLACE + record.path
             spec.has_location = True
@@ -203,7 +204,9 @@ class Importer:
         if name not in self._spaces:
             record = self.modules.table.get(name)
             table, names = (record.variables, record.state) if record is not None else (None, ())
-            self._spaces[name] = Space(name, {}, OOBTree() if table is None else table, frozenset(names), self.variables)
+            self._spaces[name] = Space(
+                name, {}, OOBTree() if table is None else table, frozenset(names), self.variables
+            )
             self.variables.add(self._spaces[name])
         return self._spaces[name]
 
@@ -212,18 +215,17 @@ class Importer:
         if loaded.state is None and not record.state:
             return
         space = self.space(loaded.name)
-        before = space.table, space.names
-        self.journal(lambda: [setattr(space, "table", before[0]), setattr(space, "names", before[1])])
+        before = vars(space).copy()
+        self.journal(lambda: vars(space).update(before))
         space.names, space.namespace = frozenset(record.state), loaded.namespace
         if record.variables is not None:
             space.table = record.variables
         if loaded.state is None:
             loaded.state = State(loaded.module, space)
-            self.journal(lambda: setattr(loaded, "state", None))
-            if not isinstance(loaded.module, StateModule):  # its functions cannot see what rests: they were made without
-                loaded.state.eager = None
+            if not isinstance(loaded.module, StateModule):
+                loaded.state.eager = None  # its functions cannot see what rests: they were made without
                 loaded.module.__class__ = StateModule
-                self.journal(lambda: setattr(loaded.module, "__class__", types.ModuleType))
+            self.journal(lambda: _without_state(loaded))
 
     def forget_variables(self, name: str, names: set[str]) -> Undo:
         """Let variables go: they are no longer in the module's `__state__`, or the module goes."""
@@ -276,7 +278,9 @@ class Loader:
         record = self._importer.modules.table.get(self._name)
         if record is None:
             return compile("", "<no source>", "exec")
-        return next((marshal.loads(data) for tag, data in record.code if tag == CODE_TAG), None) or compile_module(record)
+        return next((marshal.loads(data) for tag, data in record.code if tag == CODE_TAG), None) or compile_module(
+            record
+        )
 
     def is_package(self, _name: str = "") -> bool:
         record = self._importer.modules.table.get(self._name)
@@ -306,6 +310,7 @@ class Loader:
 
 class _Spec(ModuleSpec):
     cached = None  # the compiled code is not in a file
+
 
 class _PathEntry:
     """What `pkgutil.iter_modules` asks for the modules of a package."""
@@ -352,10 +357,8 @@ def compile_module(record: Module) -> types.CodeType:
     """Compile a module's source and keep the result with it.  Raises SyntaxError."""
     code: types.CodeType = compile_source(record.source.data, record.path)
     others = [each for each in record.code if each[0] != CODE_TAG]
-    try:
+    with contextlib.suppress(NoTransaction):  # imported between turns, and Python has changed: nothing is written now
         record.code = ((CODE_TAG, marshal.dumps(code)), *others[:1])
-    except NoTransaction:  # imported between turns, and Python has changed: nothing to be written now
-        pass
     return code
 
 
@@ -372,6 +375,18 @@ def restore(namespace: dict[str, Any], names: dict[str, Any]) -> None:
     for name in set(namespace) - set(names):
         del namespace[name]
     namespace.update(names)
+
+
+def _restore_all(before: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    for namespace, names in before:
+        restore(namespace, names)
+
+
+def _without_state(loaded: Loaded) -> None:
+    """A module that had no `__state__` before has none again."""
+    if loaded.state is not None and loaded.state.eager is None:
+        loaded.module.__class__ = types.ModuleType
+    loaded.state = None
 
 
 def _top_level(modules: Modules) -> Iterator[str]:

@@ -125,10 +125,9 @@ class ModulesOf(MutableMapping[str, str]):
     def _replace(self, record: Module, data: bytes, is_package: bool, undo: contextlib.ExitStack) -> None:
         new = _new_record(record.name, data, is_package)
         before = {part: getattr(record, part) for part in _PARTS}
-        undo.callback(lambda: [setattr(record, part, value) for part, value in before.items()])
+        undo.callback(_fill, record, before)
         undo.callback(self._importer.forget_variables(record.name, set(record.state) - set(new.state)))
-        for part in _PARTS:
-            setattr(record, part, getattr(new, part))
+        _fill(record, {part: getattr(new, part) for part in _PARTS})
         if record.variables is None:
             record.variables = new.variables
 
@@ -200,9 +199,16 @@ def _new_record(name: str, data: bytes, is_package: bool) -> Module:
     return record
 
 
+def _fill(record: Module, parts: dict[str, Any]) -> None:
+    for part, value in parts.items():
+        setattr(record, part, value)
+
+
 def _check_name(name: str) -> None:
     if not name or not all(part.isidentifier() for part in name.split(".")):
-        raise PietyError(f"{name!r} cannot be a module's name; use words of letters, digits and _ with dots between them")
+        raise PietyError(
+            f"{name!r} cannot be a module's name; use words of letters, digits and _ with dots between them"
+        )
 
 
 def _check_host(name: str, over_host: bool) -> None:
@@ -272,7 +278,9 @@ def _contents(path: Path) -> tuple[dict[str, tuple[bool, Path]], dict[str, Path]
     if path.is_file() and path.suffix == ".py":
         return {path.stem: (False, path)}, {}
     if not path.is_dir() or not (path / "__init__.py").is_file():
-        what = "is not there" if not path.exists() else "is neither a .py file nor a package (a folder with __init__.py)"
+        what = (
+            "is not there" if not path.exists() else "is neither a .py file nor a package (a folder with __init__.py)"
+        )
         raise PietyError(f"{path} {what}; nothing was imported")
     modules: dict[str, tuple[bool, Path]] = {}
     others: dict[str, Path] = {}

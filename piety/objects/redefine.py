@@ -19,7 +19,9 @@ from typing import Any
 
 Undo = Callable[[], None]
 
-_retired: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()  # by id: a class may have a hash of its own
+_retired: weakref.WeakValueDictionary[int, Any] = (
+    weakref.WeakValueDictionary()
+)  # by id: a class may have a hash of its own
 
 # What belongs to the class object itself and not to its definition.
 _FIXED = frozenset(("__dict__", "__weakref__", "__slots__", "__class__"))
@@ -97,12 +99,13 @@ def _run_back(undo: list[Undo]) -> None:
 
 
 def retire(code: Any) -> None:
-    """A class or function lost its name, to a newer one that it could not become or to none: it is stored by that name."""
+    """A class or function has lost its name, to a newer one that it could not become or to none; it is stored by it."""
     if isinstance(code, (type, types.FunctionType, functools._lru_cache_wrapper)):
         _retired[id(code)] = code
 
 
 def is_retired(code: Any) -> bool:
+    """Whether this very object was retired."""
     return _retired.get(id(code)) is code
 
 
@@ -110,14 +113,22 @@ def _replace_contents(cls: type, contents: dict[str, Any]) -> None:
     for name in set(vars(cls)) - set(contents) - _FIXED:
         type.__delattr__(cls, name)
     for name, value in contents.items():
-        if name not in _FIXED and not isinstance(value, types.MemberDescriptorType) and vars(cls).get(name) is not value:
+        if (
+            name not in _FIXED
+            and not isinstance(value, types.MemberDescriptorType)
+            and vars(cls).get(name) is not value
+        ):
             type.__setattr__(cls, name, value)
 
 
 def _point_cells(new: type, old: type) -> None:
     """Zero-argument `super()` and `__class__` in the new methods mean the class that stays."""
     for value in vars(old).values():
-        parts = (value, getattr(value, "__func__", None), *(getattr(value, part, None) for part in ("fget", "fset", "fdel")))
+        parts = (
+            value,
+            getattr(value, "__func__", None),
+            *(getattr(value, part, None) for part in ("fget", "fset", "fdel")),
+        )
         for function in parts:
             for cell in getattr(function, "__closure__", None) or ():
                 try:

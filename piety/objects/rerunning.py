@@ -50,11 +50,12 @@ class _Rerun:
         self._loaded = loaded
         self._namespace = loaded.namespace
         self._before = loaded.namespace.copy()
+        self._old_code = loaded.code
         self._journal = journal
 
     def run(self, importer: Importer, record: Any) -> None:
-        loaded, old_code = self._loaded, self._loaded.code
-        self._journal(lambda: [setattr(loaded, "code", old_code), restore(self._namespace, self._before)])
+        loaded = self._loaded
+        self._journal(self._go_back)
         importer.locate(loaded.name)
         show_lines(record.path, self._namespace)
         self._journal(lambda: show_lines(record.path, self._namespace))
@@ -71,8 +72,12 @@ class _Rerun:
         finally:
             names["__build_class__"] = plain
             del names[_KEEP]
-        self._remove_old_names(old_code, code)
+        self._remove_old_names(self._old_code, code)
         self._follow_late()
+
+    def _go_back(self) -> None:
+        self._loaded.code = self._old_code
+        restore(self._namespace, self._before)
 
     def _keep(self, new: Any) -> Any:
         """The decorator: the function that had this name, with the code of the new one."""
@@ -106,9 +111,9 @@ class _Rerun:
                 self._namespace.pop(name, None)
 
     def _follow_late(self) -> None:
-        """What a decorator or an assignment made anew: `@dataclass(slots=True)`, a lambda, the last of some overloads."""
+        """What a decorator or an assignment made anew: `@dataclass(slots=True)`, a lambda, the last of overloads."""
         for name, old in self._before.items():
-            new = self._namespace.get(name)
+            new: Any = self._namespace.get(name)
             if new is old:
                 continue
             if type(old) is types.FunctionType and type(new) is types.FunctionType and old.__name__ == new.__name__:
@@ -123,7 +128,9 @@ builtins_build_class = builtins.__build_class__
 
 
 def _is_same_class(old: Any, new: Any) -> bool:
-    return isinstance(old, type) and isinstance(new, type) and (old.__module__, old.__qualname__) == (new.__module__, new.__qualname__)  # fmt: skip
+    if not isinstance(old, type) or not isinstance(new, type):
+        return False
+    return (old.__module__, old.__qualname__) == (new.__module__, new.__qualname__)
 
 
 def _single_functions(tree: ast.Module) -> list[Any]:

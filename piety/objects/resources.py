@@ -95,7 +95,7 @@ class Place(Traversable):
         content = self._content()
         if content is None:
             raise (IsADirectoryError if self.is_dir() else FileNotFoundError)(f"there is no file {self}")
-        return content.data  # type: ignore[no-any-return]
+        return content.data
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         with self.open(encoding=encoding or "utf-8", errors=errors) as file:

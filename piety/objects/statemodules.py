@@ -17,7 +17,7 @@ from typing import Any
 
 from piety.objects.variables import MISSING, RestingNames, Space
 
-_plain_dict = types.ModuleType.__dict__["__dict__"]
+_plain_dict: Any = vars(types.ModuleType)["__dict__"]
 
 
 class StateModule(types.ModuleType):
@@ -39,7 +39,9 @@ class StateModule(types.ModuleType):
 
     def __delattr__(self, name: str) -> None:
         if (state := _state_of(self)) and name in (state.space.names or ()):
-            state.space.fetch(name)  # also if this turn assigned it: a variable is deleted if it was brought in and is gone
+            state.space.fetch(
+                name
+            )  # also if this turn assigned it: a variable is deleted if it was brought in and is gone
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:

@@ -287,7 +287,7 @@ class Variables:
     def _reach(self, values: dict[str, Any]) -> dict[int, Any]:
         """The objects that these values hold and could share, by id."""
         _record, pickler = self._connection.look_as(Group, {"values": values})
-        memo = pickler.memo.copy()  # type: ignore[attr-defined]
+        memo = pickler.memo.copy()
         reached = {place: value for place, (_number, value) in memo.items() if not is_immutable(value)}
         reached.update((id(value), value) for value in values.values())  # volatile ones are in no memo
         return reached
@@ -362,7 +362,7 @@ class Variables:
         for space in self._spaces.values():
             space.rest()
         for each in (self._touched, self._fetched, self._filled, self._dropped):
-            each.clear()  # type: ignore[attr-defined]
+            each.clear()
 
     def owners(self, value: Any) -> list[str]:
         """Which variables, among those of the last turn, hold this object."""
@@ -370,7 +370,7 @@ class Variables:
         for live in self._touched.values():
             for key, each in live.values.items():
                 _record, pickler = self._connection.look_as(Group, {"values": {key: each}})
-                held = pickler.memo.copy()  # type: ignore[attr-defined]
+                held = pickler.memo.copy()
                 if each is value or id(value) in held or any(leaf is value for leaf in pickler.volatile):
                     found.append(key.removeprefix("workspace."))
         return found

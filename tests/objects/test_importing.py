@@ -84,7 +84,11 @@ def both(garden: piety.Image, files: Path, monkeypatch: pytest.MonkeyPatch) -> I
         return inside
 
     def loaded() -> list[Any]:
-        return [module for name, module in sys.modules.items() if name.partition(".")[0] == "garden" and hasattr(module, "__file__")]
+        return [
+            module
+            for name, module in sys.modules.items()
+            if name.partition(".")[0] == "garden" and hasattr(module, "__file__")
+        ]
 
     yield ask
     for name in [name for name in sys.modules if name.partition(".")[0] == "garden"]:
@@ -100,7 +104,13 @@ def load(name: str) -> Any:
 
 
 def test_packages_and_relative_imports(both: Both) -> None:
-    assert both(lambda: (load("garden").plant("rose"), load("garden.beds").Bed.kind, load("garden.beds").plant is load("garden").plant)) == ("ROSE", "BED", True)
+    assert both(
+        lambda: (
+            load("garden").plant("rose"),
+            load("garden.beds").Bed.kind,
+            load("garden.beds").plant is load("garden").plant,
+        )
+    ) == ("ROSE", "BED", True)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +123,19 @@ def test_packages_and_relative_imports(both: Both) -> None:
         ("from garden.lazy import made", "made"),
         ("import garden.lazy", "hasattr(garden.lazy, 'nothing')"),
         ("from garden import circle", "circle.other(), circle.garden.round.other()"),
-        ("import garden.open.field", "garden.open.field.NAME, garden.open.__spec__.origin, getattr(garden.open, '__file__', None)"),
+        (
+            "import garden.open.field",
+            "garden.open.field.NAME, garden.open.__spec__.origin, getattr(garden.open, '__file__', None)",
+        ),
         ("import garden.latin, garden.bom", "garden.latin.TEXT, garden.bom.TEXT, garden.bom.lines()"),
-        ("import garden", "garden.__doc__, garden.__package__, garden.__spec__.parent, garden.__spec__.has_location, len(garden.__path__)"),
-        ("import garden.plants", "garden.plants.__package__, garden.plants.__spec__.parent, hasattr(garden.plants, '__path__')"),
+        (
+            "import garden",
+            "garden.__doc__, garden.__package__, garden.__spec__.parent, garden.__spec__.has_location, len(garden.__path__)",
+        ),
+        (
+            "import garden.plants",
+            "garden.plants.__package__, garden.plants.__spec__.parent, hasattr(garden.plants, '__path__')",
+        ),
     ],
 )
 def test_imports_as_from_files(both: Both, statement: str, value: str) -> None:
@@ -215,7 +234,11 @@ def test_a_traceback_has_the_lines_and_frames_as_from_files(both: Both) -> None:
         with pytest.raises(ZeroDivisionError) as caught:
             load("garden.fails")
         frames = traceback.extract_tb(caught.value.__traceback__)
-        return [(Path(frame.filename).name, frame.lineno, frame.name, frame.line) for frame in frames if "importlib" not in frame.filename]
+        return [
+            (Path(frame.filename).name, frame.lineno, frame.name, frame.line)
+            for frame in frames
+            if "importlib" not in frame.filename
+        ]
 
     frames = both(question)
     assert frames[-2:] == [("fails.py", 4, "<module>", "inner()"), ("fails.py", 2, "inner", "return 1 / 0")]
@@ -237,7 +260,12 @@ def test_inspect_finds_the_source(both: Both, path: str) -> None:
             code = getattr(code, part)
         file = inspect.getsourcefile(code)
         assert file is not None
-        return inspect.getsource(code), Path(file).name, inspect.getmodule(code).__name__, inspect.getsourcelines(code)[1]
+        return (
+            inspect.getsource(code),
+            Path(file).name,
+            inspect.getmodule(code).__name__,
+            inspect.getsourcelines(code)[1],
+        )
 
     both(question)
 
@@ -325,7 +353,11 @@ if sys.version_info >= (3, 12):  # as_file takes no folders before
     def test_a_folder_of_resources_becomes_one_of_files(both: Both) -> None:
         def question() -> Any:
             with importlib.resources.as_file(importlib.resources.files("garden") / "data") as folder:
-                return sorted((each.relative_to(folder).as_posix(), each.read_bytes()) for each in folder.rglob("*") if each.is_file())
+                return sorted(
+                    (each.relative_to(folder).as_posix(), each.read_bytes())
+                    for each in folder.rglob("*")
+                    if each.is_file()
+                )
 
         assert ("deep/root.bin", b"\0\1\xff") in both(question)
 
@@ -361,7 +393,9 @@ def test_a_loader_reads_files_by_their_place(garden: piety.Image) -> None:
 # -- the host
 
 
-def test_the_host_has_its_modules_back_after_the_close(image: piety.Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_host_has_its_modules_back_after_the_close(
+    image: piety.Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "hosted.py").write_text("PLACE = 'host'")
     monkeypatch.syspath_prepend(str(tmp_path))
     hosted = load("hosted")

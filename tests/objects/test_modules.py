@@ -114,7 +114,10 @@ def test_a_child_makes_its_module_a_package(system: System) -> None:
     held = system.image.evaluate("notes.name").value
     system.image.modules["notes.store"] = "from . import name\nfrom notes import __path__ as path"
     assert held is module("notes").name
-    assert system.run("import notes.store; notes.store.path, notes.__file__") == (["image:notes"], "image:notes/__init__.py")
+    assert system.run("import notes.store; notes.store.path, notes.__file__") == (
+        ["image:notes"],
+        "image:notes/__init__.py",
+    )
     assert "return 1 / zero" in system.image.evaluate("notes.name()").traceback
     assert system.elsewhere("import notes.store as s; s.path, s.__package__") == ["(['image:notes'], 'notes')"]
 
@@ -184,7 +187,9 @@ def test_some_names_are_never_given(image: piety.Image, name: str) -> None:
         image.modules.save(name, "", over_host=True)
 
 
-def test_a_folder_in_the_path_or_a_file_in_the_current_one_takes_no_name(image: piety.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_in_the_path_or_a_file_in_the_current_one_takes_no_name(
+    image: piety.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "papers").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "here").mkdir()
@@ -267,9 +272,14 @@ def test_state_at_rest_is_seen(system: System) -> None:
 
 
 def test_state_with_a_getattr_of_the_module(system: System) -> None:
-    system.image.modules["notes"] = "__state__ = 'counter',\ncounter = 1\ndef __getattr__(name):\n    return f'made {name}'\n"
+    system.image.modules["notes"] = (
+        "__state__ = 'counter',\ncounter = 1\ndef __getattr__(name):\n    return f'made {name}'\n"
+    )
     assert system.run("import notes", "notes.counter, notes.other") == (1, "made other")
-    assert system.elsewhere("import notes; notes.counter += 1; notes.counter", "notes.counter, notes.other") == ["2", "(2, 'made other')"]
+    assert system.elsewhere("import notes; notes.counter += 1; notes.counter", "notes.counter, notes.other") == [
+        "2",
+        "(2, 'made other')",
+    ]
 
 
 def test_new_source_keeps_state(system: System) -> None:
@@ -327,7 +337,14 @@ def test_a_name_taken_from_state_of_a_module_that_does_not_run(system: System, t
 
 @pytest.mark.parametrize(
     "source",
-    ["__state__ = make()", "__state__ = 3", "__state__ = ()", "__state__ = 'two words',", "__state__ = 'f',\ndef f(): pass", "__state__ = '__name__',"],
+    [
+        "__state__ = make()",
+        "__state__ = 3",
+        "__state__ = ()",
+        "__state__ = 'two words',",
+        "__state__ = 'f',\ndef f(): pass",
+        "__state__ = '__name__',",
+    ],
 )
 def test_state_must_be_a_list_of_variables(image: piety.Image, source: str) -> None:
     with pytest.raises(SyntaxError, match="__state__ must be a plain list of variables") as caught:
@@ -370,12 +387,21 @@ def test_source_that_fails_leaves_the_old_module_running(system: System, more: s
     system.run("import shapes_; from shapes_ import make; tile = make('tile'); Square = shapes_.Square")
     before, describe = dict(vars(module("shapes_"))), module("shapes_").Square.describe
     file = system.file()
-    new = SHAPES.replace("sides\"", "edges\"").replace("sides = 4", "sides = 5").replace("return self.sides", "return 0").replace("Square(name)", "None")
+    new = (
+        SHAPES.replace('sides"', 'edges"')
+        .replace("sides = 4", "sides = 5")
+        .replace("return self.sides", "return 0")
+        .replace("Square(name)", "None")
+    )
     with pytest.raises(error):
         system.image.modules["shapes_"] = new + "limit = 2\nextra = 1\n" + more
     assert vars(module("shapes_")) == before
     assert module("shapes_").Square.describe is describe
-    assert system.run("tile.describe(), tile.corners, make('x').describe()") == ("tile has 4 sides!", 4, "x has 4 sides!")
+    assert system.run("tile.describe(), tile.corners, make('x').describe()") == (
+        "tile has 4 sides!",
+        4,
+        "x has 4 sides!",
+    )
     assert system.file()[1] == file[1]
     assert system.image.modules["shapes_"] == SHAPES + "table = {'make': make}\nlimit = 1\n"
     assert "extra" not in system.run("import inspect; inspect.getsource(shapes_)")
@@ -384,7 +410,9 @@ def test_source_that_fails_leaves_the_old_module_running(system: System, more: s
 def test_source_that_fails_within_a_turn_is_undone_alone(system: System) -> None:
     system.image.modules["notes"] = COUNTER
     system.run("import notes; notes.up()")
-    system.run("try:\n    image.modules['notes'] = 'counter = 9; 1 / 0'\nexcept ZeroDivisionError as error:\n    said = str(error)")
+    system.run(
+        "try:\n    image.modules['notes'] = 'counter = 9; 1 / 0'\nexcept ZeroDivisionError as error:\n    said = str(error)"
+    )
     assert system.run("said, notes.counter, notes.up()") == ("division by zero", 1, 2)
     system.run("try:\n    image.modules['fresh'] = 'x = 1; 1 / 0'\nexcept ZeroDivisionError:\n    pass")
     assert "fresh" not in system.image.modules
@@ -458,17 +486,30 @@ def edit(system: System, old: str, new: str, setup: str) -> None:
 
 
 def test_instances_follow_their_class(system: System) -> None:
-    new = SHAPES.replace("has", "shows").replace("sides = 4", "sides = 6").replace("    def gone(self):\n        return \"here\"\n", "")
+    new = (
+        SHAPES.replace("has", "shows")
+        .replace("sides = 4", "sides = 6")
+        .replace('    def gone(self):\n        return "here"\n', "")
+    )
     edit(system, SHAPES, new, "tile = live.make('tile'); kind = live.Square; made = live.make; bound = tile.describe")
     assert system.run("tile.describe(), tile.corners, hasattr(tile, 'gone')") == ("tile shows 6 sides!", 6, False)
-    assert system.run("type(tile) is kind is live.Square, made is live.make, isinstance(made('x'), kind)") == (True, True, True)
+    assert system.run("type(tile) is kind is live.Square, made is live.make, isinstance(made('x'), kind)") == (
+        True,
+        True,
+        True,
+    )
     assert system.run("bound()") == "tile shows 6 sides!"
     assert system.elsewhere("tile.describe(), type(tile) is kind") == ["('tile shows 6 sides!', True)"]
 
 
 def test_functions_held_elsewhere_follow(system: System) -> None:
     old = "import functools\n\ndef plain(x=1):\n    return 'old', x\n\n@functools.lru_cache\ndef cached(x):\n    return 'old', x\n\nquick = lambda: 'old'\nTABLE = {'plain': plain}\n"
-    edit(system, old, old.replace("old", "new").replace("x=1", "x=2, *, y=3"), "held = [live.plain, live.cached, live.quick, live.TABLE['plain']]")
+    edit(
+        system,
+        old,
+        old.replace("old", "new").replace("x=1", "x=2, *, y=3"),
+        "held = [live.plain, live.cached, live.quick, live.TABLE['plain']]",
+    )
     assert system.run("held[0](), held[0](y=4), held[1](5), held[2](), held[0] is live.plain is live.TABLE['plain']") == (
         ("new", 2), ("new", 2), ("new", 5), "new", True
     )  # fmt: skip
@@ -478,7 +519,10 @@ def test_functions_held_elsewhere_follow(system: System) -> None:
 
 def test_names_that_are_gone_from_the_source_are_gone(system: System) -> None:
     edit(system, "A = 1\nB = 2\ndef f(): pass\nclass C: pass\nimport json\n", "B = 3\n", "live.extra = 4")
-    assert system.run("[name for name in ('A', 'B', 'f', 'C', 'json', 'extra') if hasattr(live, name)]") == ["B", "extra"]
+    assert system.run("[name for name in ('A', 'B', 'f', 'C', 'json', 'extra') if hasattr(live, name)]") == [
+        "B",
+        "extra",
+    ]
 
 
 def test_children_of_a_package_stay_when_it_is_saved(system: System) -> None:
@@ -603,7 +647,12 @@ def test_code_of_an_edited_module_can_be_stored(system: System) -> None:
 
 
 def test_builtins_are_pythons_own_after_an_edit(system: System) -> None:
-    edit(system, "def f():\n    class A: pass\n    return A", "def f():\n    class A: x = 1\n    return A\ndef g(): return len.__self__", "pass")
+    edit(
+        system,
+        "def f():\n    class A: pass\n    return A",
+        "def f():\n    class A: x = 1\n    return A\ndef g(): return len.__self__",
+        "pass",
+    )
     assert system.run("live.f().x, live.g() is __import__('builtins')") == (1, True)
     assert system.run("live.f.__builtins__ is live.g.__builtins__ is vars(__import__('builtins'))") is True
 
@@ -634,7 +683,13 @@ def test_a_second_start_compiles_nothing(system: System) -> None:
     system.run("def hello():\n    return 'hello'", "class Greeter:\n    def greet(self):\n        return hello()")
     system.run("import pkg.mod, notes")
     system.image.close()
-    child = subprocess.run([sys.executable, "-c", COUNT_COMPILES], capture_output=True, text=True, check=True, cwd=Path(piety.__file__).parents[1])
+    child = subprocess.run(
+        [sys.executable, "-c", COUNT_COMPILES],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(piety.__file__).parents[1],
+    )
     assert child.stdout == "(1, 1, 'hello', 'hello') \n[]\n"
 
 
@@ -695,7 +750,11 @@ def test_a_folder_comes_back_byte_for_byte(system: System, tmp_path: Path) -> No
     assert system.file() == before
     system.resume()
     system.image.modules.export(tmp_path / "out")
-    written = {file.relative_to(tmp_path / "out").as_posix(): file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    written = {
+        file.relative_to(tmp_path / "out").as_posix(): file.read_bytes()
+        for file in (tmp_path / "out").rglob("*")
+        if file.is_file()
+    }
     assert {place: data for place, data in written.items() if place.startswith("box/")} == contents
     assert system.run("import box.twice, box.plain.inner, box.old; box.twice.x, box.old.x") == ("package", "\xe9")
 
@@ -766,8 +825,16 @@ def closed(system: System) -> System:
 def test_userland_comes_back_byte_for_byte(closed: System, tmp_path: Path) -> None:
     assert piety_code("export", tmp_path / "out")[0] == 0
     userland = Path(piety.__file__).parents[1] / "image"
-    written = {file.relative_to(tmp_path / "out"): file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
-    assert written == {file.relative_to(userland): file.read_bytes() for file in userland.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    written = {
+        file.relative_to(tmp_path / "out"): file.read_bytes()
+        for file in (tmp_path / "out").rglob("*")
+        if file.is_file()
+    }
+    assert written == {
+        file.relative_to(userland): file.read_bytes()
+        for file in userland.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
     assert Path("tour.py") in written
 
 
@@ -775,7 +842,10 @@ def test_code_is_listed_and_shown(closed: System, tmp_path: Path) -> None:
     (tmp_path / "notes.py").write_bytes(COUNTER.encode())
     assert piety_code("import", tmp_path / "notes.py") == (0, "imported 1 module: notes\n")
     listed = piety_code("list")[1].splitlines()
-    assert any(line.split()[:3] == ["notes", "22", "lines"] and line.endswith("state: counter, notes, shelf") for line in listed)
+    assert any(
+        line.split()[:3] == ["notes", "22", "lines"] and line.endswith("state: counter, notes, shelf")
+        for line in listed
+    )
     assert piety_code("show", "notes") == (0, COUNTER)
 
 
@@ -784,7 +854,10 @@ def test_code_is_listed_and_shown(closed: System, tmp_path: Path) -> None:
     [
         (("show", "nothing"), "no module 'nothing' in the image"),
         (("import", "nothing.py"), "nothing.py is not there; nothing was imported"),
-        (("import", "plain"), "plain is neither a .py file nor a package (a folder with __init__.py); nothing was imported"),
+        (
+            ("import", "plain"),
+            "plain is neither a .py file nor a package (a folder with __init__.py); nothing was imported",
+        ),
         (("import", "bad.py"), "bad.py, line 2: "),
         (("import", "good.py", "bad.py"), "bad.py, line 2: "),
         (("import", "deep.py"), "deep.py, line 1: "),
@@ -794,9 +867,16 @@ def test_code_is_listed_and_shown(closed: System, tmp_path: Path) -> None:
         (("export", "good.py"), "cannot be written"),
     ],
 )
-def test_a_mistake_is_one_line(closed: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str) -> None:
+def test_a_mistake_is_one_line(
+    closed: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+) -> None:
     (tmp_path / "plain").mkdir()
-    for name, text in {"good": "x = 1", "bad": "x = 1\ndef (\n", "deep": "(" * 5000 + ")" * 5000, "json": "x = 1"}.items():
+    for name, text in {
+        "good": "x = 1",
+        "bad": "x = 1\ndef (\n",
+        "deep": "(" * 5000 + ")" * 5000,
+        "json": "x = 1",
+    }.items():
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "latin.py").write_bytes(b"x = '\xe9'\n")
     (tmp_path / "folder.py").mkdir()
