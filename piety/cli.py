@@ -112,17 +112,28 @@ def new(home: str | None) -> None:
 
 @piety.command("eval")
 @click.argument("source", required=False)
-@click.option("-f", "--file", cls=_Option, type=click.File("r", encoding="utf-8"), help="Read the source from a file.")
+@click.option("-f", "--file", cls=_Option, type=click.File("rb"), help="Read the source from a file.")
 @_with_image
 def evaluate(image: Image, source: str | None, file: Any) -> None:
     """Evaluate SOURCE as one turn; `-` reads it from the standard input."""
     if (source is None) == (file is None):
         raise click.UsageError("give a SOURCE, or -f FILE, or - for the standard input")
-    text = file.read() if file is not None else sys.stdin.read() if source == "-" else source
-    outcome = image.evaluate(text)
+    if file is not None or source == "-":
+        source = _decoded((file or sys.stdin.buffer).read())
+    outcome = image.evaluate(source or "")
     _print(image, outcome)
     if outcome.error is not None:
         click.get_current_context().exit(1)
+
+
+def _decoded(data: bytes) -> str:
+    """Source text, in UTF-8 or what its first lines declare, as Python reads it."""
+    from importlib.util import decode_source
+
+    try:
+        return decode_source(data)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise PietyError(f"the source is not text ({error}); save it as UTF-8") from error
 
 
 def _print(image: Image, outcome: Outcome) -> None:

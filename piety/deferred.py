@@ -80,11 +80,11 @@ def _execute(module: ModuleType) -> None:
 def deferring(*names: str) -> Iterator[None]:
     """Within the block, imports of the modules `names` are deferred, and so are BTrees' families."""
     finder = _Finder({**dict.fromkeys(names, _defer_module), "BTrees": _execute_btrees})
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)
 
 
 @contextmanager
@@ -164,5 +164,11 @@ def _execute_btrees(package: Any) -> None:
         run(package)
         return
     package.create_module = create_module
-    for prefix, module in made.items():
-        defer(module, lambda module, prefix=prefix: module.__dict__.update(vars(create_module(prefix))))
+
+
+    def make(module: ModuleType) -> None:
+        prefix = object.__getattribute__(module, "__dict__")["__name__"].removeprefix("BTrees.").removesuffix("BTree")
+        module.__dict__.update(vars(create_module(prefix)))
+
+    for module in made.values():
+        defer(module, make)

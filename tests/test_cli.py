@@ -68,6 +68,17 @@ def test_eval_reads_a_source(place: Path, tmp_path: Path, how: str) -> None:
     assert run(place, "eval", *arguments, stdin=source).stdout == "42\n"
 
 
+def test_eval_reads_a_source_as_python_does(place: Path, tmp_path: Path) -> None:
+    """A declared encoding counts; what is no text is one line."""
+    file = tmp_path / "source.py"
+    file.write_bytes("# coding: latin-1\nlen('é')\n".encode("latin-1"))
+    assert run(place, "eval", "-f", str(file)).stdout == "1\n"
+    file.write_bytes(b"x = '\xff'\n")
+    done = run(place, "eval", "-f", str(file))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "not text" in done.stderr
+
+
 def test_eval_wants_one_source(place: Path) -> None:
     """No source, or two, is wrong usage."""
     assert run(place, "eval").returncode == 2

@@ -16,7 +16,7 @@ in the process's `sys.modules`.
 
 from __future__ import annotations
 
-import _signal  # what `signal` is made of, without its enumerations, which take time to make
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without enumerations that take time
 import contextlib
 import importlib
 import io
