@@ -28,7 +28,7 @@ SUITES = {
 
 # Tests that cannot be the same, each with the reason of principle.
 OTHERWISE = {
-    "pyflakes_test/test_api.py::IntegrationTests": "starts `python -m pyflakes`: another process, and an image is open in one",
+    "pyflakes_test/test_api.py::IntegrationTests": "starts `python -m pyflakes`: an image is open in one process only",
 }
 
 
@@ -76,7 +76,10 @@ class Suite:
 
     def stop_hard(self) -> None:
         """Start the system, let it use the package, and pull the plug."""
-        source = f"import piety, sys, time; image = piety.open(); print(image.evaluate('import {self.packages[0]}; x = 1').error, flush=True); sys.stdin.read()"
+        source = (
+            f"import piety, sys; image = piety.open(); outcome = image.evaluate('import {self.packages[0]}; x = 1'); "
+            "print(outcome.error, flush=True); sys.stdin.read()"
+        )
         command = [self.executable, "-c", source]
         with subprocess.Popen(
             command, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -95,6 +98,7 @@ class Suite:
 
 @pytest.mark.parametrize("name", SUITES)
 def test_its_own_tests_pass_from_the_image_as_from_files(name: str, tmp_path: Path) -> None:
+    """The same tests, with the same results, and every tested module from the image."""
     suite = Suite(name, tmp_path)
     suite.python("-c", suite.call(), path=(suite.sources,))
     files = suite.answer()

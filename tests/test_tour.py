@@ -29,6 +29,7 @@ def examples(chapters: tuple[str, ...]) -> list[Any]:
 
 
 def test_every_statement_gives_what_is_shown_below_it(system: System) -> None:
+    """Typed in order, with a stop where the tour asks for one."""
     system.run("import tour")
     for chapters in (CHAPTERS[: STOP + 1], CHAPTERS[STOP + 1 :]):
         for example in examples(chapters):
@@ -41,6 +42,7 @@ def test_every_statement_gives_what_is_shown_below_it(system: System) -> None:
 
 
 def test_the_tour_begins_goes_on_and_goes_back(system: System) -> None:
+    """And says so at its end."""
     assert CHAPTERS[0] in said(system, "import tour; tour.start()")
     assert CHAPTERS[1] in said(system, "tour.next()")
     assert CHAPTERS[0] in said(system, "tour.back()")
@@ -49,6 +51,7 @@ def test_the_tour_begins_goes_on_and_goes_back(system: System) -> None:
 
 
 def test_the_tour_goes_on_where_it_was_left(system: System) -> None:
+    """Its place is a variable that lives on."""
     said(system, "import tour; tour.start()")
     for _ in range(STOP):
         said(system, "tour.next()")
@@ -60,8 +63,10 @@ def test_the_tour_goes_on_where_it_was_left(system: System) -> None:
 
 
 def test_the_tour_fits_on_a_screen() -> None:
+    """No chapter needs scrolling."""
     assert all(len(text.splitlines()) <= 40 and max(map(len, text.splitlines())) <= 120 for text in CHAPTERS)
 
 
 def test_every_chapter_but_the_stop_has_something_to_type() -> None:
+    """One learns by typing."""
     assert [number for number, text in enumerate(CHAPTERS) if not examples((text,))] == [STOP]

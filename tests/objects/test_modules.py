@@ -78,6 +78,7 @@ def module(name: str) -> Any:
 
 
 def test_modules_are_a_mapping_of_names_to_sources(image: piety.Image) -> None:
+    """With the usual operations, and errors that name the module."""
     image.modules["notes"] = "x = 1\r\n"
     assert "notes" in image.modules
     assert image.modules["notes"] == "x = 1\n"
@@ -93,23 +94,27 @@ def test_modules_are_a_mapping_of_names_to_sources(image: piety.Image) -> None:
 
 @pytest.mark.parametrize("name", ["", "two words", "a..b", ".a", "a.", "1st", "a/b"])
 def test_a_name_that_is_none_is_told(image: piety.Image, name: str) -> None:
+    """Before anything else happens."""
     with pytest.raises(PietyError, match="cannot be a module's name"):
         image.modules[name] = ""
 
 
 def test_saving_runs_the_source(image: piety.Image) -> None:
+    """By importing it."""
     image.modules["notes"] = "import sys\nsys.said = __name__"
     assert sys.said == "notes"  # type: ignore[attr-defined]
     del sys.said  # type: ignore[attr-defined]
 
 
 def test_saving_is_a_turn(system: System) -> None:
+    """What was saved last is there in another process."""
     system.image.modules["notes"] = "x = 1"
     system.image.modules["notes"] = "x = 2"
     assert system.elsewhere("import notes; notes.x") == ["2"]
 
 
 def test_a_child_makes_its_module_a_package(system: System) -> None:
+    """Also one that runs already: it finds the child, and tracebacks find its lines."""
     system.run("image.modules['notes'] = 'def name(): return 1 / zero'", "import notes")
     held = system.image.evaluate("notes.name").value
     system.image.modules["notes.store"] = "from . import name\nfrom notes import __path__ as path"
@@ -123,6 +128,7 @@ def test_a_child_makes_its_module_a_package(system: System) -> None:
 
 
 def test_a_child_without_a_package_is_told(image: piety.Image) -> None:
+    """The line says what to save first."""
     with pytest.raises(PietyError, match=r"'pkg.mod' needs a package to be in: save 'pkg' first"):
         image.modules["pkg.mod"] = ""
     image.modules["pkg"] = ""
@@ -131,6 +137,7 @@ def test_a_child_without_a_package_is_told(image: piety.Image) -> None:
 
 
 def test_deleting_a_package_takes_what_is_in_it(system: System, tmp_path: Path) -> None:
+    """Modules, files and variables; a list that a variable elsewhere shares stays there."""
     (tmp_path / "box").mkdir()
     for name, text in {"__init__.py": "", "lid.py": "__state__ = 'open',\nopen = [1]", "label.txt": "fragile"}.items():
         (tmp_path / "box" / name).write_text(text)
@@ -145,6 +152,7 @@ def test_deleting_a_package_takes_what_is_in_it(system: System, tmp_path: Path) 
 
 
 def test_a_deletion_that_fails_leaves_the_module_running(system: System) -> None:
+    """With its variables."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.up()")
     before = sys.modules["notes"]
@@ -159,12 +167,14 @@ def test_a_deletion_that_fails_leaves_the_module_running(system: System) -> None
 
 @pytest.mark.parametrize("name", ["json", "sys", "pytest", "piety", "this"])
 def test_a_name_of_the_host_is_refused(image: piety.Image, name: str) -> None:
+    """Of the standard library, of an installed package, of Piety itself."""
     with pytest.raises(NameTaken, match=name):
         image.modules[name] = "x = 1"
     assert name not in image.modules
 
 
 def test_the_check_runs_nothing(image: piety.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the host that would do harm when it is imported."""
     (tmp_path / "loud").mkdir()
     (tmp_path / "loud" / "__init__.py").write_text("raise SystemExit('I was run')")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -174,6 +184,7 @@ def test_the_check_runs_nothing(image: piety.Image, tmp_path: Path, monkeypatch:
 
 
 def test_a_name_of_the_host_is_taken_when_that_is_said(system: System) -> None:
+    """It is said once."""
     system.image.modules.save("this", "x = 'mine'", over_host=True)
     assert system.run("import this; this.x") == "mine"
     system.image.modules["this"] = "x = 'mine too'"  # it has the name already
@@ -183,6 +194,7 @@ def test_a_name_of_the_host_is_taken_when_that_is_said(system: System) -> None:
 
 @pytest.mark.parametrize("name", ["sys", "piety", "ZODB", "workspace", "__main__", "builtins"])
 def test_some_names_are_never_given(image: piety.Image, name: str) -> None:
+    """Python or the store could not start again."""
     with pytest.raises(NameTaken, match="cannot be replaced"):
         image.modules.save(name, "", over_host=True)
 
@@ -190,6 +202,7 @@ def test_some_names_are_never_given(image: piety.Image, name: str) -> None:
 def test_a_folder_in_the_path_or_a_file_in_the_current_one_takes_no_name(
     image: piety.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They are not what a person calls installed."""
     (tmp_path / "papers").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "here").mkdir()
@@ -205,6 +218,7 @@ def test_a_folder_in_the_path_or_a_file_in_the_current_one_takes_no_name(
 
 
 def test_state_lives_on(system: System) -> None:
+    """With what the variables share among each other."""
     system.image.modules["notes"] = COUNTER
     assert system.run("import notes", "notes.up()", "notes.up()") == 2
     assert system.elsewhere("import notes; notes.up(), notes.counter, notes.notes") == ["(3, 3, [1, 2, 3])"]
@@ -212,12 +226,14 @@ def test_state_lives_on(system: System) -> None:
 
 
 def test_state_is_found_when_it_changes_in_place(system: System) -> None:
+    """At any depth."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.shelf['deep'] = {'k': [1]}", "notes.shelf['deep']['k'].append(2)")
     assert system.elsewhere("import notes; notes.shelf") == ["{'top': [], 'deep': {'k': [1, 2]}}"]
 
 
 def test_only_state_lives_on(system: System) -> None:
+    """Other variables have the value that the source gives, after a resume."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes; notes.limit = 9")
     assert system.run("notes.limit") == 9
@@ -225,10 +241,12 @@ def test_only_state_lives_on(system: System) -> None:
 
 
 def test_state_is_shared_with_the_workspace(system: System) -> None:
+    """Also while the module is not loaded; giving one name up leaves the others."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "mine = notes.notes", "mine.append('a')")
     assert system.run("notes.notes is mine") is True
-    assert system.elsewhere("mine.append('b')", "mine", "import notes; notes.notes is mine, notes.shelf['top'] is mine") == [
+    both = "import notes; notes.notes is mine, notes.shelf['top'] is mine"
+    assert system.elsewhere("mine.append('b')", "mine", both) == [
         "None", "['a', 'b']", "(True, True)"
     ]  # fmt: skip
     assert system.elsewhere("mine = 0", "import notes; notes.notes") == ["None", "['a', 'b']"]
@@ -236,11 +254,13 @@ def test_state_is_shared_with_the_workspace(system: System) -> None:
 
 
 def test_an_imported_name_is_a_copy_as_always(system: System) -> None:
+    """`from notes import counter` does not follow."""
     system.image.modules["notes"] = COUNTER
     assert system.run("import notes; from notes import counter", "notes.up()", "counter, notes.counter") == (0, 1)
 
 
 def test_state_is_set_and_deleted_from_outside(system: System) -> None:
+    """What was deleted gets its first value when the module is loaded next."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.counter = 5", "del notes.shelf")
     assert system.run("notes.up()") == 6
@@ -249,6 +269,7 @@ def test_state_is_set_and_deleted_from_outside(system: System) -> None:
 
 
 def test_a_function_deletes_state(system: System) -> None:
+    """`del` looks in the namespace only, so the name must be there in time."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.up()")
     system.run("notes.forget()")
@@ -259,7 +280,17 @@ def test_a_function_deletes_state(system: System) -> None:
     assert isinstance(system.fail("notes.counter"), AttributeError)
 
 
+def test_state_that_was_assigned_is_deleted(system: System) -> None:
+    """In one turn, though it was never looked at."""
+    system.image.modules["notes"] = COUNTER
+    system.run("import notes; notes.up()", "notes.counter = 5; del notes.counter")
+    assert isinstance(system.fail("notes.counter"), AttributeError)
+    system.run("total = 1", "total = 2; del total")
+    assert isinstance(system.fail("total"), NameError)
+
+
 def test_state_at_rest_is_seen(system: System) -> None:
+    """By all the ways in which Python looks for names."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes")
     assert system.run("hasattr(notes, 'counter'), hasattr(notes, 'nothing')") == (True, False)
@@ -272,6 +303,7 @@ def test_state_at_rest_is_seen(system: System) -> None:
 
 
 def test_state_with_a_getattr_of_the_module(system: System) -> None:
+    """The variables go before it."""
     system.image.modules["notes"] = (
         "__state__ = 'counter',\ncounter = 1\ndef __getattr__(name):\n    return f'made {name}'\n"
     )
@@ -283,6 +315,7 @@ def test_state_with_a_getattr_of_the_module(system: System) -> None:
 
 
 def test_new_source_keeps_state(system: System) -> None:
+    """The very objects; also if the turn had changed them before."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.up()", "held = notes.notes")
     system.image.modules["notes"] = COUNTER.replace("counter = 0", "counter = 100")
@@ -293,13 +326,19 @@ def test_new_source_keeps_state(system: System) -> None:
 
 
 def test_reload_keeps_state(system: System) -> None:
+    """As saving does."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes, importlib", "notes.up(); importlib.reload(notes); notes.up()", "importlib.reload(notes)")
     assert system.run("notes.counter, notes.notes") == (2, [1, 2])
 
 
 def test_a_name_added_to_state_lives_on_from_then(system: System) -> None:
-    source = "{}counter = 0\ndef up():\n    global counter\n    counter += 1\n    return counter\ndef look():\n    return counter\n"
+    """Functions that were made before see it too."""
+    source = (
+        "{}counter = 0\n"
+        "def up():\n    global counter\n    counter += 1\n    return counter\n"
+        "def look():\n    return counter\n"
+    )
     system.image.modules["notes"] = source.format("")
     system.run("import notes; from notes import look")
     held = module("notes").up
@@ -312,6 +351,7 @@ def test_a_name_added_to_state_lives_on_from_then(system: System) -> None:
 
 
 def test_a_name_taken_from_state_loses_its_value(system: System) -> None:
+    """Unless the turn fails; a list that others share stays theirs."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.up(); notes.up()", "mine = notes.notes")
     less = COUNTER.replace('"counter", "notes", "shelf"', '"shelf",')
@@ -326,6 +366,7 @@ def test_a_name_taken_from_state_loses_its_value(system: System) -> None:
 
 
 def test_a_name_taken_from_state_of_a_module_that_does_not_run(system: System, tmp_path: Path) -> None:
+    """The same, by `piety code import`."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.up()", "mine = notes.notes")
     system.resume()
@@ -347,12 +388,14 @@ def test_a_name_taken_from_state_of_a_module_that_does_not_run(system: System, t
     ],
 )
 def test_state_must_be_a_list_of_variables(image: piety.Image, source: str) -> None:
+    """Known without running the source; the error has the line."""
     with pytest.raises(SyntaxError, match="__state__ must be a plain list of variables") as caught:
         image.modules["notes"] = source
     assert (caught.value.filename, caught.value.lineno) == ("image:notes.py", 1)
 
 
 def test_a_failed_turn_leaves_state_as_it_was(system: System) -> None:
+    """Rebound, changed in place, deleted."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes", "notes.up()")
     system.fail("notes.up(); notes.shelf['x'] = 1; del notes.notes; 1 / 0")
@@ -360,6 +403,7 @@ def test_a_failed_turn_leaves_state_as_it_was(system: System) -> None:
 
 
 def test_a_turn_that_reads_state_writes_nothing(system: System) -> None:
+    """By all the ways to look."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes")
     system.resume()
@@ -383,6 +427,7 @@ def test_a_turn_that_reads_state_writes_nothing(system: System) -> None:
     ],
 )
 def test_source_that_fails_leaves_the_old_module_running(system: System, more: str, error: type[BaseException]) -> None:
+    """Classes, functions, names and the image are as before."""
     system.image.modules["shapes_"] = SHAPES + "table = {'make': make}\nlimit = 1\n"
     system.run("import shapes_; from shapes_ import make; tile = make('tile'); Square = shapes_.Square")
     before, describe = dict(vars(module("shapes_"))), module("shapes_").Square.describe
@@ -408,10 +453,12 @@ def test_source_that_fails_leaves_the_old_module_running(system: System, more: s
 
 
 def test_source_that_fails_within_a_turn_is_undone_alone(system: System) -> None:
+    """If the turn catches the error, the rest of it counts."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes; notes.up()")
     system.run(
-        "try:\n    image.modules['notes'] = 'counter = 9; 1 / 0'\nexcept ZeroDivisionError as error:\n    said = str(error)"
+        "try:\n    image.modules['notes'] = 'counter = 9; 1 / 0'\nexcept ZeroDivisionError as error:\n"
+        "    said = str(error)"
     )
     assert system.run("said, notes.counter, notes.up()") == ("division by zero", 1, 2)
     system.run("try:\n    image.modules['fresh'] = 'x = 1; 1 / 0'\nexcept ZeroDivisionError:\n    pass")
@@ -421,6 +468,7 @@ def test_source_that_fails_within_a_turn_is_undone_alone(system: System) -> None
 
 
 def test_a_new_module_that_fails_is_not_there(system: System) -> None:
+    """And can be saved once it is mended."""
     file = system.file()
     with pytest.raises(ZeroDivisionError):
         system.image.modules["notes"] = "x = 1\n1 / 0\n"
@@ -432,6 +480,7 @@ def test_a_new_module_that_fails_is_not_there(system: System) -> None:
 
 
 def test_saving_at_the_shell_is_a_part_of_that_turn(system: System) -> None:
+    """It fails with it, and what follows in the turn sees it."""
     system.image.modules["shapes_"] = SHAPES
     system.run("import shapes_; tile = shapes_.make('tile')")
     new = SHAPES.replace("sides = 4", "sides = 5")
@@ -446,6 +495,7 @@ def test_saving_at_the_shell_is_a_part_of_that_turn(system: System) -> None:
 
 
 def test_a_failed_turn_leaves_a_module_unimported(system: System) -> None:
+    """And its package without it."""
     system.image.modules["pkg"] = ""
     system.image.modules["pkg.mod"] = "x = 1"
     system.resume()
@@ -458,6 +508,7 @@ def test_a_failed_turn_leaves_a_module_unimported(system: System) -> None:
 
 
 def test_a_failed_turn_leaves_the_globals_of_modules(system: System) -> None:
+    """Bound to what they were bound to."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes")
     before = module("notes").up
@@ -467,6 +518,7 @@ def test_a_failed_turn_leaves_the_globals_of_modules(system: System) -> None:
 
 
 def test_an_import_that_fails_and_is_caught_can_be_tried_again(system: System, tmp_path: Path) -> None:
+    """Nothing of the first try is left."""
     (tmp_path / "later.py").write_text("import flag\nassert flag.up\n")
     system.image.modules["flag"] = "up = False"
     system.image.modules.import_paths([tmp_path / "later.py"])
@@ -486,6 +538,7 @@ def edit(system: System, old: str, new: str, setup: str) -> None:
 
 
 def test_instances_follow_their_class(system: System) -> None:
+    """The class object stays, so do bound methods and functions."""
     new = (
         SHAPES.replace("has", "shows")
         .replace("sides = 4", "sides = 6")
@@ -503,21 +556,26 @@ def test_instances_follow_their_class(system: System) -> None:
 
 
 def test_functions_held_elsewhere_follow(system: System) -> None:
-    old = "import functools\n\ndef plain(x=1):\n    return 'old', x\n\n@functools.lru_cache\ndef cached(x):\n    return 'old', x\n\nquick = lambda: 'old'\nTABLE = {'plain': plain}\n"
+    """Plain, decorated, without a name, and those that a later edit handed out."""
+    old = (
+        "import functools\n\ndef plain(x=1):\n    return 'old', x\n\n"
+        "@functools.lru_cache\ndef cached(x):\n    return 'old', x\n\n"
+        "quick = lambda: 'old'\nTABLE = {'plain': plain}\n"
+    )
     edit(
         system,
         old,
         old.replace("old", "new").replace("x=1", "x=2, *, y=3"),
         "held = [live.plain, live.cached, live.quick, live.TABLE['plain']]",
     )
-    assert system.run("held[0](), held[0](y=4), held[1](5), held[2](), held[0] is live.plain is live.TABLE['plain']") == (
-        ("new", 2), ("new", 2), ("new", 5), "new", True
-    )  # fmt: skip
+    assert system.run("held[0](), held[0](y=4), held[1](5), held[2]()") == (("new", 2), ("new", 2), ("new", 5), "new")
+    assert system.run("held[0] is live.plain is live.TABLE['plain']") is True
     system.image.modules["live"] = old.replace("old", "third")
     assert system.run("[each() for each in (held[0], held[3], live.TABLE['plain'])]") == [("third", 1)] * 3
 
 
 def test_names_that_are_gone_from_the_source_are_gone(system: System) -> None:
+    """What was set from outside stays."""
     edit(system, "A = 1\nB = 2\ndef f(): pass\nclass C: pass\nimport json\n", "B = 3\n", "live.extra = 4")
     assert system.run("[name for name in ('A', 'B', 'f', 'C', 'json', 'extra') if hasattr(live, name)]") == [
         "B",
@@ -526,6 +584,7 @@ def test_names_that_are_gone_from_the_source_are_gone(system: System) -> None:
 
 
 def test_children_of_a_package_stay_when_it_is_saved(system: System) -> None:
+    """Though its source no longer imports them."""
     system.image.modules["pkg"] = ""
     system.image.modules["pkg.mod"] = "x = 1"
     system.image.modules["pkg"] = "from . import mod\nimport pkg.mod\n"
@@ -536,36 +595,47 @@ def test_children_of_a_package_stay_when_it_is_saved(system: System) -> None:
 
 LIVE = {
     "super without arguments": (
-        "class A:\n    def f(self): return 'a'\nclass B(A):\n    def f(self): return super().f() + 'OLD'\n", "it_ = live.B()", "it_.f()", "aNEW",
+        "class A:\n    def f(self): return 'a'\nclass B(A):\n"
+        "    def f(self): return super().f() + 'OLD'\n", "it_ = live.B()", "it_.f()", "aNEW",
     ),
     "class methods and static methods": (
-        "class A:\n    @classmethod\n    def make(cls): return cls, 'OLD'\n    @staticmethod\n    def s(): return __class__, 'OLD'\n",
+        "class A:\n    @classmethod\n    def make(cls): return cls, 'OLD'\n    @staticmethod\n"
+        "    def s(): return __class__, 'OLD'\n",
         "it_ = live.A()", "it_.make() == (live.A, 'NEW') and it_.s() == (live.A, 'NEW')", True,
     ),
-    "slots": ("class A:\n    __slots__ = ('x',)\n    def f(self): return self.x, 'OLD'\n", "it_ = live.A(); it_.x = 1", "it_.f()", (1, "NEW")),
+    "slots": ("class A:\n    __slots__ = ('x',)\n"
+    "    def f(self): return self.x, 'OLD'\n", "it_ = live.A(); it_.x = 1", "it_.f()", (1, "NEW")),
     "a dataclass": (
-        "from dataclasses import dataclass\n@dataclass(order=True)\nclass A:\n    x: int\n    y: str = 'OLD'\n    def f(self): return 'OLD'\n",
+        "from dataclasses import dataclass\n@dataclass(order=True)\nclass A:\n    x: int\n    y: str = 'OLD'\n"
+        "    def f(self): return 'OLD'\n",
         "it_ = live.A(1)", "it_, it_.f(), live.A(1).y, it_ < live.A(2), type(it_) is live.A", None,
     ),
     "a dataclass with slots": (
-        "from dataclasses import dataclass\n@dataclass(slots=True)\nclass A:\n    x: int\n    def f(self): return self.x, 'OLD'\n",
+        "from dataclasses import dataclass\n@dataclass(slots=True)\nclass A:\n    x: int\n"
+        "    def f(self): return self.x, 'OLD'\n",
         "it_ = live.A(1)", "it_.f(), type(it_) is live.A, it_ == live.A(1)", ((1, "NEW"), True, True),
     ),
     "a persistent class": (
-        "from persistent import Persistent\nclass A(Persistent):\n    def f(self): return 'OLD'\n", "it_ = live.A(); world.it = it_", "world.it.f()", "NEW",
+        "from persistent import Persistent\nclass A(Persistent):\n"
+        "    def f(self): return 'OLD'\n", "it_ = live.A(); world.it = it_", "world.it.f()", "NEW",
     ),
     "an abstract class": (
-        "from abc import ABC, abstractmethod\nclass A(ABC):\n    @abstractmethod\n    def f(self): ...\nclass B(A):\n    def f(self): return 'OLD'\n",
+        "from abc import ABC, abstractmethod\nclass A(ABC):\n    @abstractmethod\n    def f(self): ...\n"
+        "class B(A):\n    def f(self): return 'OLD'\n",
         "it_ = live.B()", "it_.f(), isinstance(it_, live.A)", ("NEW", True),
     ),
-    "a class in a class": ("class A:\n    class B:\n        def f(self): return 'OLD'\n", "kind = live.A", "kind.B().f()", "NEW"),
-    "a property": ("class A:\n    @property\n    def p(self): return 'OLD'\n    @p.setter\n    def p(self, v): self.v = 'OLD'\n", "it_ = live.A()", "it_.p", "NEW"),
-    "an enum": ("from enum import Enum\nclass A(Enum):\n    x = 1\n    def f(self): return 'OLD'\n", "kind = live.A", "live.A.x.f()", "NEW"),
+    "a class in a class": ("class A:\n    class B:\n"
+    "        def f(self): return 'OLD'\n", "kind = live.A", "kind.B().f()", "NEW"),
+    "a property": ("class A:\n    @property\n    def p(self): return 'OLD'\n    @p.setter\n"
+    "    def p(self, v): self.v = 'OLD'\n", "it_ = live.A()", "it_.p", "NEW"),
+    "an enum": ("from enum import Enum\nclass A(Enum):\n    x = 1\n"
+    "    def f(self): return 'OLD'\n", "kind = live.A", "live.A.x.f()", "NEW"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LIVE)
 def test_live_instances_of(system: System, case: str) -> None:
+    """Each kind of class: the old instance has the new behaviour, here and after a resume."""
     source, setup, question, answer = LIVE[case]
     edit(system, source, source.replace("OLD", "NEW"), setup)
     shown = system.show(question)
@@ -575,7 +645,11 @@ def test_live_instances_of(system: System, case: str) -> None:
 
 
 def test_bound_methods_and_inner_instances_follow(system: System) -> None:
-    source = "class A:\n    class B:\n        def f(self): return 'OLD'\n    def g(self): return super().__repr__() and 'OLD'\n"
+    """And go back if the new source fails."""
+    source = (
+        "class A:\n    class B:\n        def f(self): return 'OLD'\n"
+        "    def g(self): return super().__repr__() and 'OLD'\n"
+    )
     system.image.modules["live"] = source
     live = module("live")
     bound, plain, inner = live.A().g, live.A.g, live.A.B()
@@ -590,19 +664,22 @@ def test_bound_methods_and_inner_instances_follow(system: System) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "first"),
     [
-        ("from enum import Enum\nclass A(Enum):\n    x = 1\n", "from enum import Enum\nclass A(Enum):\n    y = 2\n    x = 1\n", "live.A.x"),
+        ("from enum import Enum\nclass A(Enum):\n"
+        "    x = 1\n", "from enum import Enum\nclass A(Enum):\n    y = 2\n    x = 1\n", "live.A.x"),
         ("class A:\n    __slots__ = ('p',)\n", "class A:\n    __slots__ = ('p', 'q')\n", "live.A()"),
         ("import functools\n@functools.cache\ndef A(): return 1\n", "def A(): return 2", "None"),
     ],
     ids=["an enum", "slots", "a decorated function"],
 )  # fmt: skip
 def test_what_cannot_follow_is_the_new_one_after_a_resume(system: System, old: str, new: str, first: str) -> None:
+    """Nothing is lost: the image has it by its name."""
     edit(system, old, new, f"kept = [live.A, {first}]")
     assert system.notices("kept.append(1)") == []
     assert system.elsewhere(f"kept[0] is live.A, type(kept[1]) is type({first})") == ["(True, True)"]
 
 
 def test_an_enum_of_the_shell_is_defined_again(system: System) -> None:
+    """Members that were kept are members of the new one after a resume."""
     system.run("from enum import Enum", "class Colour(Enum):\n    red = 1", "kept = [Colour.red]")
     system.run("class Colour(Enum):\n    red = 1\n    blue = 2")
     assert system.notices("kept.append(Colour.blue)") == []
@@ -610,6 +687,7 @@ def test_an_enum_of_the_shell_is_defined_again(system: System) -> None:
 
 
 def test_instances_of_a_class_that_is_gone_keep_their_state(system: System) -> None:
+    """Until the class is back."""
     source = "class A:\n    def __init__(self): self.tags = []\n"
     edit(system, source, "", "thing = live.A()")
     assert system.notices("thing.tags.append(1)") == []
@@ -620,6 +698,7 @@ def test_instances_of_a_class_that_is_gone_keep_their_state(system: System) -> N
 
 
 def test_inheritance_changes_under_live_instances(system: System) -> None:
+    """And changes back if the turn fails."""
     old = "class A:\n    def f(self): return 'a'\nclass B:\n    def f(self): return 'b'\nclass C(A):\n    pass\n"
     edit(system, old, old.replace("C(A)", "C(B)"), "thing = live.C()")
     assert system.run("thing.f(), isinstance(thing, live.B), isinstance(thing, live.A)") == ("b", True, False)
@@ -628,18 +707,24 @@ def test_inheritance_changes_under_live_instances(system: System) -> None:
 
 
 def test_a_class_that_is_gone_leaves_its_instances(system: System) -> None:
+    """As long as the process lives they work."""
     edit(system, "class A:\n    def f(self): return 'still'\n", "", "thing = live.A()")
     assert system.run("thing.f()") == "still"
     assert system.run("hasattr(live, 'A')") is False
 
 
 def test_overloads_and_dispatch_work_after_an_edit(system: System) -> None:
-    source = "from functools import singledispatch\n@singledispatch\ndef f(x): return 'OLD other'\n@f.register\ndef _(x: int): return 'OLD int'\n@f.register\ndef _(x: str): return 'OLD str'\n"
+    """Functions that share a name are not mistaken for each other."""
+    source = (
+        "from functools import singledispatch\n@singledispatch\ndef f(x): return 'OLD other'\n"
+        "@f.register\ndef _(x: int): return 'OLD int'\n@f.register\ndef _(x: str): return 'OLD str'\n"
+    )
     edit(system, source, source.replace("OLD", "NEW"), "pass")
     assert system.run("live.f(1), live.f('x'), live.f(1.5)") == ("NEW int", "NEW str", "NEW other")
 
 
 def test_code_of_an_edited_module_can_be_stored(system: System) -> None:
+    """Old and new references are references to the same."""
     source = "def f(): return 'OLD'\nclass A:\n    def g(self): return 'OLD'\n"
     edit(system, source, source.replace("OLD", "NEW"), "held = [live.f, live.A]")
     assert system.notices("held.append(live.f); held.append(live.A().g)") == []
@@ -647,6 +732,7 @@ def test_code_of_an_edited_module_can_be_stored(system: System) -> None:
 
 
 def test_builtins_are_pythons_own_after_an_edit(system: System) -> None:
+    """What the edit needed is gone."""
     edit(
         system,
         "def f():\n    class A: pass\n    return A",
@@ -677,6 +763,7 @@ print([name for name in compiled if name.startswith("image:")])
 
 
 def test_a_second_start_compiles_nothing(system: System) -> None:
+    """Neither modules nor the definitions of the workspace."""
     system.image.modules["notes"] = COUNTER
     system.image.modules["pkg"] = ""
     system.image.modules["pkg.mod"] = "import notes\ndef helper():\n    return notes.counter\n"
@@ -694,6 +781,7 @@ def test_a_second_start_compiles_nothing(system: System) -> None:
 
 
 def test_a_turn_that_only_imports_writes_nothing(system: System) -> None:
+    """The file is the same to the last byte."""
     system.image.modules["notes"] = COUNTER
     system.image.modules["pkg"] = ""
     system.image.modules["pkg.mod"] = "from notes import notes"
@@ -707,6 +795,7 @@ def test_a_turn_that_only_imports_writes_nothing(system: System) -> None:
 
 
 def test_code_of_another_python_is_compiled_anew_and_kept(system: System) -> None:
+    """That of the Python used before is kept too, older ones go."""
     system.image.modules["notes"] = "x = 1"
     record = system.image.world.modules.table["notes"]
     with system.image.turn("another Python was here"):
@@ -718,6 +807,7 @@ def test_code_of_another_python_is_compiled_anew_and_kept(system: System) -> Non
 
 
 def test_an_import_between_turns_writes_nothing(system: System) -> None:
+    """Though it has to compile."""
     system.image.modules["notes"] = "x = 1"
     with system.image.turn("another Python was here"):
         system.image.world.modules.table["notes"].code = ()
@@ -732,11 +822,13 @@ def test_an_import_between_turns_writes_nothing(system: System) -> None:
 
 
 def test_a_folder_comes_back_byte_for_byte(system: System, tmp_path: Path) -> None:
+    """Any line ends and encodings, data, modules that others hide; and doing it twice writes nothing."""
     contents = {
-        "box/__init__.py": b"", "box/crlf.py": b"x = 1\r\ny = 2\r\n", "box/bom.py": b"\xef\xbb\xbfx = 1", "box/old.py": b"# coding: latin-1\nx = '\xe9'\n",
-        "box/no_end.py": b"x = 1", "box/form.py": b"x = 1\x0c\n\ty = 2\n".replace(b"\ty", b"y"), "box/sub/__init__.py": b"", "box/sub/empty.py": b"",
-        "box/data/a.bin": bytes(range(256)), "box/data/empty": b"", "box/py.typed": b"", "box/plain/inner.py": b"x = 1", "box/2to3.py": b"not python (",
-        "box/twice.py": b"x = 'file'", "box/twice/__init__.py": b"x = 'package'", "box/Upper.py": b"", "box/_under.py": b"",
+        "box/__init__.py": b"", "box/Upper.py": b"", "box/_under.py": b"", "box/sub/__init__.py": b"",
+        "box/crlf.py": b"x = 1\r\ny = 2\r\n", "box/bom.py": b"\xef\xbb\xbfx = 1", "box/no_end.py": b"x = 1",
+        "box/old.py": b"# coding: latin-1\nx = '\xe9'\n", "box/feed.py": b"x = 1\x0c\ny = 2\n", "box/sub/empty.py": b"",
+        "box/data/a.bin": bytes(range(256)), "box/data/empty": b"", "box/py.typed": b"", "box/2to3.py": b"not python (",
+        "box/plain/inner.py": b"x = 1", "box/twice.py": b"x = 'file'", "box/twice/__init__.py": b"x = 'package'",
     }  # fmt: skip
     for place, data in contents.items():
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
@@ -760,12 +852,14 @@ def test_a_folder_comes_back_byte_for_byte(system: System, tmp_path: Path) -> No
 
 
 def test_importing_does_not_run_what_is_not_running(system: System, tmp_path: Path) -> None:
+    """The sources are kept until somebody imports them."""
     (tmp_path / "calm.py").write_text("raise SystemExit('I was run')")
     system.image.modules.import_paths([tmp_path / "calm.py"])
     assert isinstance(system.fail("import calm"), SystemExit)
 
 
 def test_importing_gives_running_modules_their_new_source(system: System, tmp_path: Path) -> None:
+    """But does not run again what is the same."""
     system.image.modules["notes"] = COUNTER
     system.run("import notes; notes.up(); notes.limit = 8")
     (tmp_path / "notes.py").write_text(COUNTER)
@@ -778,6 +872,7 @@ def test_importing_gives_running_modules_their_new_source(system: System, tmp_pa
 
 @pytest.mark.parametrize("place", ["missing.py", "missing", "plain", "text.txt", "my-script.py"])
 def test_what_is_no_module_is_told_in_one_line(image: piety.Image, tmp_path: Path, place: str) -> None:
+    """And what was named beside it is not imported either."""
     (tmp_path / "plain").mkdir()
     (tmp_path / "text.txt").write_text("x")
     (tmp_path / "my-script.py").write_text("x = 1")
@@ -789,6 +884,7 @@ def test_what_is_no_module_is_told_in_one_line(image: piety.Image, tmp_path: Pat
 
 
 def test_one_bad_file_of_many_and_nothing_is_imported(system: System, tmp_path: Path) -> None:
+    """The error names the file of the host."""
     (tmp_path / "box").mkdir()
     for name in ("__init__", "a", "z"):
         (tmp_path / "box" / f"{name}.py").write_text("x = 1")
@@ -823,6 +919,7 @@ def closed(system: System) -> System:
 
 
 def test_userland_comes_back_byte_for_byte(closed: System, tmp_path: Path) -> None:
+    """`piety code export image/` of a fresh home changes nothing in the repository."""
     assert piety_code("export", tmp_path / "out")[0] == 0
     userland = Path(piety.__file__).parents[1] / "image"
     written = {
@@ -839,6 +936,7 @@ def test_userland_comes_back_byte_for_byte(closed: System, tmp_path: Path) -> No
 
 
 def test_code_is_listed_and_shown(closed: System, tmp_path: Path) -> None:
+    """Names, lines and state; the source as it is."""
     (tmp_path / "notes.py").write_bytes(COUNTER.encode())
     assert piety_code("import", tmp_path / "notes.py") == (0, "imported 1 module: notes\n")
     listed = piety_code("list")[1].splitlines()
@@ -870,6 +968,7 @@ def test_code_is_listed_and_shown(closed: System, tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(
     closed: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
 ) -> None:
+    """With exit status 2, and nothing written."""
     (tmp_path / "plain").mkdir()
     for name, text in {
         "good": "x = 1",
