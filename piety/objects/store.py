@@ -36,12 +36,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pickle
 import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 from weakref import WeakSet
 
 from persistent import Persistent
@@ -58,6 +57,7 @@ from ZODB.serialize import ObjectReader, ObjectWriter
 from ZODB.utils import cp
 
 from piety.errors import CommitFailed, DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
+from piety.objects import index as index_file
 from piety.objects.pickling import RecordPickler
 
 # After a kill the records since the last save of the index are read again, 4 us each: so that this stays under the
@@ -106,6 +106,7 @@ class ImageStorage(FileStorage):
         with contextlib.suppress(OSError):  # it may hold bytes in its buffer for which there is no room, or need
             self._tfile.close()
         super().close()
+        index_file.close(self._index)
 
     def _let_go(self) -> None:
         for name in ("_file", "_files", "_tfile", "_lock_file"):
@@ -113,6 +114,8 @@ class ImageStorage(FileStorage):
             if file is not None:
                 with contextlib.suppress(OSError):
                     file.close()
+        if hasattr(self, "_index"):
+            index_file.close(self._index)
 
     # -- opening
 
@@ -121,6 +124,8 @@ class ImageStorage(FileStorage):
         here, ahead = f"{self._file_name}.index", f"{self._file_name}.index.ahead"
         found = {name: saved for name in (here, ahead) if (saved := self._read_index(name)) is not None}
         newest = max(found, key=lambda name: found[name][1], default=None)
+        for name in found.keys() - {newest}:
+            index_file.close(found[name][0])
         if newest == ahead:
             os.replace(ahead, here)
         else:
@@ -131,24 +136,18 @@ class ImageStorage(FileStorage):
         return None if newest is None else found[newest]
 
     def _read_index(self, name: str) -> tuple[fsIndex, int, bytes] | None:
-        """What a saved index says: the index, the end of what it knows, the transaction there; None if it is no good.
-
-        The file holds pickles, and could be anybody's: so no class is unpickled from it, and it must name the
-        transaction that it ends with.
-        """
+        """What a saved index says; None if it does not fit the file: it must name the transaction that it ends with."""
         try:
-            with open(name, "rb") as file:
-                unpickler = _IndexUnpickler(file)
-                end = unpickler.load()
-                entries = []
-                while entry := unpickler.load():
-                    entries.append(entry)
-                last = unpickler.load()
-            index = fsIndex()
-            index.__setstate__({"state_version": 1, "_data": entries})
-            return (index, end, last) if self._check_sanity(index, end) == last else None
+            index, end, last = index_file.read(name)
         except Exception:  # whatever stands there: it can be made anew
             return None
+        try:
+            fits = self._check_sanity(index, end) == last
+        except Exception:
+            fits = False
+        if not fits:
+            index_file.close(index)
+        return (index, end, last) if fits else None
 
     def _make_end_whole(self, start: int) -> None:
         """Cut off the transaction that was being written when the plug was pulled; it was never reported done.
@@ -216,11 +215,7 @@ class ImageStorage(FileStorage):
 
     def _write_index(self, index: fsIndex, end: int, last: bytes, name: str) -> bool:
         try:
-            index.save(end, name)
-            with open(name, "ab") as file:
-                pickle.dump(last, file, 3)
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut can leave an empty file with the right name
+            index_file.write(index, end, last, name)
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(name)
@@ -231,8 +226,8 @@ class ImageStorage(FileStorage):
         """Count records just committed, and save the index if it has fallen behind; whether it was saved."""
         now = time.monotonic() if now is None else now
         self._unsaved += records
-        behind = self._unsaved >= max(INDEX_RECORDS, len(self._index) // 100)
-        if not self._unsaved or not (behind or now - self._saved_at >= INDEX_SECONDS):
+        late = self._unsaved and now - self._saved_at >= INDEX_SECONDS
+        if not late and (self._unsaved < INDEX_RECORDS or self._unsaved < len(self._index) // 100):
             return False
         with self._lock:
             self._save_index()
@@ -361,11 +356,6 @@ if hasattr(os, "register_at_fork"):
 _DAMAGE = (CorruptedError, POSError, ValueError)
 
 
-class _IndexUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"an index holds only numbers and bytes, not {module}.{name}")
-
-
 class _Reader(ObjectReader):
     def getState(self, pickle: bytes) -> Any:
         try:
@@ -488,7 +478,8 @@ def _our_pickler(
     try:
         yield pickler
     finally:
-        pickler.reference = writer._p = None
+        del pickler.reference
+        writer._p = None
         del writer._dump
 
 
