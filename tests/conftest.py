@@ -1,9 +1,9 @@
 """What the tests stand on: a home of its own for each test, and other processes in which to resume it.
 
-    home        an empty place for a home; HOME and PIETY_HOME point into the test's own folder
-    image       an open image of a fresh home
-    system      the same with helpers: run a source, let it fail, resume here or in another process
-    elsewhere   evaluates sources in a process with another hash seed
+home        an empty place for a home; HOME and PIETY_HOME point into the test's own folder
+image       an open image of a fresh home
+system      the same with helpers: run a source, let it fail, resume here or in another process
+elsewhere   evaluates sources in a process with another hash seed
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ def _shape(value: Any, seen: dict[int, int]) -> str:
         return f"({' '.join(_shape(each, seen) for each in value)})"
     if kind is frozenset:
         return f"frozen{sorted(_shape(each, {}) for each in value)}"
-    mutable = kind in (list, dict, set, bytearray) or hasattr(value, "__dict__") and not hasattr(value, "__qualname__")
+    mutable = kind in (list, dict, set, bytearray) or (
+        hasattr(value, "__dict__") and not hasattr(value, "__qualname__")
+    )
     if not mutable:
         return f"{value.__qualname__}" if hasattr(value, "__qualname__") else f"{kind.__name__}:{value!r}"
     if id(value) in seen:

@@ -113,11 +113,11 @@ class Changes:
 
     def saw(self, owner: Any, pickler: RecordPickler) -> None:
         """Remember which plain objects a record holds, to find those that stand in two."""
-        self._seen.append((owner, pickler.memo.copy()))  # type: ignore[attr-defined]
+        self._seen.append((owner, pickler.memo.copy()))
 
     def shared(self) -> Iterator[Shared]:
         """The plain mutables that stand in two of the records looked at in this turn."""
-        if len({id(owner) for owner, _memo in self._seen}) < 2:  # noqa: PLR2004 - as most turns change one object
+        if len({id(owner) for owner, _memo in self._seen}) < 2:
             return
         owners: dict[int, Any] = {}
         reported = set()
@@ -165,10 +165,10 @@ class Changes:
                 self._leaves.pop(oid, None)
         self._touched = {oid: (obj, self.records.get(oid, 0)) for oid, obj in self._kept.items()}
         for each in (self._seen, self._stored, self._written_leaves, self.volatile):
-            each.clear()  # type: ignore[attr-defined]
+            each.clear()
 
     def undo(self) -> None:
-        """Before an abort: let go of what changed, so that it is loaded again; the abort does so with what is marked."""
+        """Before an abort, which lets go of what is marked: let go of what else changed, so that it is loaded again."""
         for obj, _digest in list(self._touched.values()):
             try:
                 changed = obj._p_changed is not False or self._changed(obj)
@@ -228,7 +228,8 @@ def _is_plain_mutable(value: Any) -> bool:
         return True
     if id(kind) in _ATOMIC or kind is tuple or issubclass(kind, _IMMUTABLE) or type(kind).__module__ == "enum":
         return False
-    return kind.__dictoffset__ != 0 or kind.__hash__ in (None, object.__hash__)
+    by_identity: Any = (None, object.__hash__)
+    return kind.__dictoffset__ != 0 or kind.__hash__ in by_identity
 
 
 def _may_hold_mutables(obj: Any) -> bool:

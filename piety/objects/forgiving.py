@@ -11,17 +11,20 @@ import copyreg
 import pickle
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 from ZODB.POSException import POSError
 
 from piety.objects.lost import Unread
 
+# The unpickler written in Python: the fast one cannot be told what to do with an object that fails.
+_Unpickler: Any = pickle._Unpickler
 
-class ForgivingUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+
+class ForgivingUnpickler(_Unpickler):
     """Unpickles as Python's own does, but for the objects that fail."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(self, record: bytes, find_class: Callable[..., Any], persistent_load: Callable[[Any], Any]) -> None:
         super().__init__(BytesIO(record))
@@ -70,13 +73,13 @@ class ForgivingUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         parts = self._parts.get(id(obj))
         if parts is None:  # a plain list or dict
             return step()
-        parts[place] = given if place == 2 else [*(parts[place] or ()), *given]  # noqa: PLR2004 - 2 is the state
+        parts[place] = given if place == 2 else [*(parts[place] or ()), *given]
         try:
             step()
         except POSError:
             raise
         except Exception as error:
-            if place == 2 and len(self.stack) and self.stack[-1] is given:  # noqa: PLR2004
+            if place == 2 and len(self.stack) and self.stack[-1] is given:
                 self.stack.pop()
             if type(obj) is not Unread:
                 self._keep.append(obj)

@@ -33,7 +33,9 @@ class Lost:
     _why = "it could not be stored and was lost when the system stopped"
 
     def __init__(self, session: str, key: int, what: str, made: str, how: str) -> None:
-        for slot, value in zip(("_session", "_key", "_what", "_made", "_how"), (session, key, what, made, how), strict=True):
+        for slot, value in zip(
+            ("_session", "_key", "_what", "_made", "_how"), (session, key, what, made, how), strict=True
+        ):
             object.__setattr__(self, slot, value)
 
     def __repr__(self) -> str:
@@ -49,9 +51,7 @@ class Lost:
         return revive, (self._session, self._key, self._what, self._made, self._how)
 
     def _fail(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise LostError(
-            f"this was {self._what}; {self._why} (made by {self._made}); to get it again: {self._how}"
-        )
+        raise LostError(f"this was {self._what}; {self._why} (made by {self._made}); to get it again: {self._how}")
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__") and name.endswith("__"):  # asked by pickle, copy, inspect: an ordinary "no"
@@ -84,8 +84,8 @@ class Unread(Lost):
         object.__setattr__(self, "_parts", parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        function: Any
-        function, args, state, items, pairs = self._parts
+        parts: list[Any] = self._parts
+        function, args, state, items, pairs = parts
         if function is copyreg.__newobj__:  # type: ignore[attr-defined]  # which pickle lets an instance alone use
             function = bare
         pairs = pairs or ()

@@ -72,7 +72,7 @@ class RecordPickler(Pickler):
             reduced = reduce(obj)
         except Exception:  # the object says that it cannot be pickled, or fails while it is asked
             return self._volatile(obj)
-        if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6 or not callable(reduced[0]):  # noqa: PLR2004
+        if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6 or not callable(reduced[0]):
             if isinstance(reduced, str) and is_importable(obj, reduced):
                 return NotImplemented
             return (find, (obj.__module__, obj.__qualname__)) if is_retired(obj) else self._volatile(obj)

@@ -56,13 +56,14 @@ class Shown:
         self._used = True
 
     def hold(self) -> list[Any]:
-        """After a commit: what the shown values may be a part of now; the objects whose parts have to stay in memory."""
+        """After a commit, find what the values may be a part of now; the objects whose parts have to stay in memory."""
         if all(map(is_immutable, self._values.values())):
             self._lives, self._objects = [], []
         else:
             lives, objects = self._variables.touched(), self._changes.touched()
             held = [live for live in self._lives if self._variables.has(live)]
-            known, touched = {*map(id, self._lives), *map(id, self._objects)}, {*map(id, lives), *map(id, objects)}
+            known = {*map(id, self._lives), *map(id, self._objects)}
+            touched = {*map(id, lives), *map(id, objects)}
             if self._used or len(held) < len(self._lives) or known & touched:  # they may be a part of more now
                 self._lives = list({id(live): live for live in (*held, *lives)}.values())
                 self._objects = list({id(obj): obj for obj in (*self._objects, *objects)}.values())

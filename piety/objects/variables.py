@@ -26,7 +26,6 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from piety.objects.changes import Changes, is_immutable, watches_itself
-from piety.objects.pickling import RecordPickler
 from piety.objects.same import same
 from piety.objects.store import ImageConnection
 
@@ -268,7 +267,7 @@ class Variables:
         known = {key for keys in parts for key in keys}
         parts += [{key} for key in now if key not in known]
         mutable = [keys for keys in parts if not all(is_immutable(now[key]) for key in keys)]
-        if len(mutable) < 2:  # noqa: PLR2004 - two are needed to share
+        if len(mutable) < 2:
             return parts
         owner: dict[int, set[str]] = {}
         alive = []  # an id means something only while its object lives
@@ -278,7 +277,7 @@ class Variables:
             for place in reached:
                 other = owner.setdefault(place, keys)
                 if other is not keys:
-                    keys |= other
+                    keys.update(other)
                     for each in [at for at, of in owner.items() if of is other]:
                         owner[each] = keys
                     parts.remove(other)

@@ -91,18 +91,24 @@ def made(system: System) -> System:
 
 
 @pytest.mark.parametrize(("change", "fact"), CHANGES)
-@pytest.mark.parametrize("way", ["evaluate", "turn", "loaded before", "shown before", "after a failure", "as the second change"])
+@pytest.mark.parametrize(
+    "way", ["evaluate", "turn", "loaded before", "shown before", "after a failure", "as the second change"]
+)
 def test_a_change_in_place_is_not_lost(made: System, change: str, fact: str, way: str) -> None:
     """However deep it lies, and whatever was done with the object before."""
     if way == "loaded before":
-        made.run("adam.tags, adam.deep, world.own.items, list(world.tree.values()), list(world.big.values()), world.plain")
+        made.run(
+            "adam.tags, adam.deep, world.own.items, list(world.tree.values()), list(world.big.values()), world.plain"
+        )
     if way == "shown before":
         made.image.show(made.image.evaluate("world.adam.tags, world.tree['a']", show=True).value)
     if way == "after a failure":
         made.fail(f"{change}\n1 / 0")
         assert made.image.evaluate(fact).value is not True
     if way == "as the second change":
-        made.run("adam.tags.add('z'); adam.tags.discard('z'); adam.z = 1; world.plain['z'] = 1; world.list.append(0); world.list.pop()")
+        made.run(
+            "adam.tags.add('z'); adam.tags.discard('z'); adam.z = 1; world.plain['z'] = 1; world.list.append(0); world.list.pop()"
+        )
         made.run("del adam.z, world.plain['z']")
     if way == "turn":
         made.run(f"def change():\n    global adam, eve\n    {change}")
@@ -119,7 +125,9 @@ def test_a_change_in_place_is_not_lost(made: System, change: str, fact: str, way
 def test_reading_writes_nothing(made: System) -> None:
     """Whatever is read, in whichever process, the file stays as it is."""
     system = made
-    system.run("adam.tags |= set('wxyz'); adam.nan = [float('nan')]; adam.words = ['he' + 'llo', ''.join(['hel', 'lo'])]; adam.keys = {Plain(): 1}")
+    system.run(
+        "adam.tags |= set('wxyz'); adam.nan = [float('nan')]; adam.words = ['he' + 'llo', ''.join(['hel', 'lo'])]; adam.keys = {Plain(): 1}"
+    )
     looks = ["str([vars(each) for each in (adam, eve)])", "list(world.tree.items()), list(world.big.items())", "sorted(adam.tags), adam.tags",
              "world.map['n']['b'], list(world.list)", "str(world.notes)", "world.plain, world.sets", "world.own.items", "adam.plain.x",
              "import copy\ncopied = None\ndef look(): return copy.deepcopy(world.plain) == world.plain"]  # fmt: skip
@@ -164,7 +172,9 @@ def test_only_what_changed_is_written(made: System) -> None:
         ("class S:\n    __slots__ = ()\nadam.x = eve.x = S()", (".x", ".x")),
     ],
 )
-def test_a_plain_mutable_in_two_records_is_reported_with_both_paths(made: System, source: str, paths: tuple[str, str]) -> None:
+def test_a_plain_mutable_in_two_records_is_reported_with_both_paths(
+    made: System, source: str, paths: tuple[str, str]
+) -> None:
     """Once; it would come back as two."""
     (notice,) = made.notices(source)
     assert "are the same" in notice
@@ -209,10 +219,14 @@ def test_an_object_that_cannot_be_pickled_does_not_stop_its_note(made: System) -
     )
     (notice,) = made.notices("adam.bad = Bad(); adam.good = [1]")
     assert "Note" in notice
-    (notice,) = made.notices("deep = []\nfor _ in range(100_000): deep = [deep]\nadam.deeper = deep; del deep, _; adam.good.append(2)")
+    (notice,) = made.notices(
+        "deep = []\nfor _ in range(100_000): deep = [deep]\nadam.deeper = deep; del deep, _; adam.good.append(2)"
+    )
     made.run("adam.good.append(3)")
     assert made.run("type(adam.bad).__name__, adam.good, len(adam.deeper)") == ("Bad", [1, 2, 3], 1)
-    assert made.elsewhere("adam.good, type(adam.bad).__name__, type(adam.deeper).__name__") == ["([1, 2, 3], 'Lost', 'Lost')"]
+    assert made.elsewhere("adam.good, type(adam.bad).__name__, type(adam.deeper).__name__") == [
+        "([1, 2, 3], 'Lost', 'Lost')"
+    ]
 
 
 def test_a_class_of_a_module_in_the_image_is_found_from_the_world(system: System) -> None:

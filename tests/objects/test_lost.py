@@ -83,7 +83,11 @@ def test_what_cannot_be_stored(system: System, kind: str) -> None:
     del kept
     system.resume()
     assert system.run("beside, before") == ([1, 2], 1)
-    shown = system.show("[vars(each) for each in [v, *(v if type(v) is list else [])] if hasattr(each, '__dict__')]" if kind in HIDDEN else "v")
+    shown = system.show(
+        "[vars(each) for each in [v, *(v if type(v) is list else [])] if hasattr(each, '__dict__')]"
+        if kind in HIDDEN
+        else "v"
+    )
     assert "<Lost: " in shown
     file = system.file()
     system.run("v")
@@ -179,7 +183,14 @@ def test_a_volatile_object_in_a_persistent_one_is_announced_by_its_name(system: 
 def test_a_file_is_closed_when_its_last_name_goes(system: System, made: str, gone: str) -> None:
     """The process holds it only as long as the image does."""
     before = set(os.listdir("/proc/self/fd"))
-    system.run("other = [1]", made, "number = [1]", "other.append(2)", "f" if made[0] == "f" else "world.f", "number.append(f is f)" if made[0] == "f" else "1")
+    system.run(
+        "other = [1]",
+        made,
+        "number = [1]",
+        "other.append(2)",
+        "f" if made[0] == "f" else "world.f",
+        "number.append(f is f)" if made[0] == "f" else "1",
+    )
     assert len(set(os.listdir("/proc/self/fd")) - before) == 1
     system.run(gone)
     gc.collect()
@@ -188,7 +199,9 @@ def test_a_file_is_closed_when_its_last_name_goes(system: System, made: str, gon
 
 def test_a_value_that_shares_with_a_volatile_one_is_stored_beside_it(system: System) -> None:
     """What the closure holds is also a variable, and keeps its value."""
-    system.run("def counter(items):\n    def add(n):\n        items.append(n)\n        return len(items)\n    return add")
+    system.run(
+        "def counter(items):\n    def add(n):\n        items.append(n)\n        return len(items)\n    return add"
+    )
     system.run("items = []; add = counter(items)", "add(1)", "add(2)")
     system.fail("add(3); 1 / 0")
     assert system.run("items") == [1, 2]
@@ -218,7 +231,10 @@ def test_an_object_that_cannot_be_made_again_does_not_take_others_with_it(system
     assert system.file() == file
     system.run("notes['n'].append(3)")
     assert system.run("alias is notes['n'], alias") == (True, [1, 2, 3])
-    system.run("class Note:\n    def __setstate__(self, state): self.text = state['text'].upper()", "class Bag(list):\n    def __setstate__(self, state): pass")
+    system.run(
+        "class Note:\n    def __setstate__(self, state): self.text = state['text'].upper()",
+        "class Bag(list):\n    def __setstate__(self, state): pass",
+    )
     assert system.elsewhere("notes['a'].text, list(notes['bag']), notes['n']") == ["('ADAM', [1, 2], [1, 2, 3])"]
 
 

@@ -14,7 +14,6 @@ import types
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -88,7 +87,9 @@ def read():
     return a, b
 """
 
-PERSISTENT = "class Box({base}):\n    pass\nworld.box = Box()\nworld.box.v = []\nworld.other = Box()\nworld.other.v = {{}}"
+PERSISTENT = (
+    "class Box({base}):\n    pass\nworld.box = Box()\nworld.box.v = []\nworld.other = Box()\nworld.other.v = {{}}"
+)
 
 name = st.sampled_from(NAMES)
 atom = st.sampled_from(
@@ -166,10 +167,20 @@ source = st.one_of(
     st.lists(statement, min_size=2, max_size=4).map("\n".join),
     st.tuples(st.lists(statement, min_size=1, max_size=3).map("\n".join), failure).map("\n".join),
 )
-step = st.one_of(source, source, source, source, source, source, st.sampled_from(("resume", "1", "2", "look")))
+shown = _format("show {}", st.one_of(place, place, _format("inner({}.v, {})", box, st.integers(0, 2)), expression))
+last = st.one_of(
+    _format("push(_, {})", expression),
+    _format("push(inner(_, {}), {})", st.integers(0, 2), expression),
+    _format("clear(_)"),
+    _format("{} = _", name),
+    _format("{} = _\npush(_, 1)\n1 / 0", name),
+)
+step = st.one_of(
+    *[source] * 8, shown, shown, shown, last, last, last, st.sampled_from(("resume", "1", "2", "look", "look"))
+)
 programs = st.lists(step, min_size=1, max_size=14)
 
-LOOK = "__import__('shapes').shape({name: eval(name) for name in %r if name in globals()} | {'box': world.box, 'other': world.other})"
+LOOK = "__import__('shapes').shape({name: eval(name) for name in %r if name == '_' or name in globals()} | {'box': world.box, 'other': world.other})"
 
 
 class Model:
@@ -200,8 +211,8 @@ class Model:
         held = [_held(record) for record in (vars(world.box), vars(world.other), variables)]
         return bool(held[0] & held[1] or held[0] & held[2] or held[1] & held[2])
 
-    def look(self) -> str:
-        exec("look = " + LOOK % (NAMES,), self.names)
+    def look(self, names: tuple[str, ...] = NAMES) -> str:
+        exec("look = " + LOOK % (names,), self.names)
         look: str = self.names.pop("look")
         return look
 
@@ -236,13 +247,15 @@ def run_program(home: Path, elsewheres: Any, steps: list[str]) -> None:
         for each in [*steps, "look", "1", "look"]:
             if each == "look":
                 before = (home / "image" / "image.fs").read_bytes()
-                outcome = image.evaluate(LOOK % (NAMES,))
+                names = (*NAMES, "_") if "_" in model.names else NAMES
+                outcome = image.evaluate(LOOK % (names,))
                 assert outcome.error is None, outcome.traceback
-                assert outcome.value == model.look()
+                assert outcome.value == model.look(names)
                 assert (home / "image" / "image.fs").read_bytes() == before, "looking has written"
             elif each == "resume":
                 image.close()
                 image = piety.open(home)
+                model.names.pop("_", None)
             elif each in ("1", "2"):
                 image.close()
                 before = (home / "image" / "image.fs").read_bytes()
@@ -250,10 +263,17 @@ def run_program(home: Path, elsewheres: Any, steps: list[str]) -> None:
                 assert shown == repr(model.look())
                 assert (home / "image" / "image.fs").read_bytes() == before, "looking elsewhere has written"
                 image = piety.open(home)
+                model.names.pop("_", None)
             else:
-                outcome = image.evaluate(each)
+                showing = each.startswith("show ")
+                outcome = image.evaluate(each.removeprefix("show "), show=showing)
                 assert "bug of Piety" not in outcome.traceback, outcome.traceback
-                expected = model.run(each)
+                if showing and outcome.value is not None:
+                    image.show(outcome.value)
+                expected = model.run(each.replace("show ", "_ = ", 1) if showing else each)
+                if expected is not None or (showing and outcome.value is None):
+                    image._shown.show(None)  # test_workspace tells what it is after a failure
+                    model.names["_"] = None
                 assert expected == (None if outcome.error is None else type(outcome.error)), outcome.traceback
                 if model.shares():
                     assert any("are the same" in notice for notice in outcome.notices), "shared, and not a word"
@@ -263,7 +283,7 @@ def run_program(home: Path, elsewheres: Any, steps: list[str]) -> None:
 
 
 @given(steps=programs)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 def test_an_image_agrees_with_plain_python(elsewheres: Any, steps: list[str]) -> None:
     """Whatever is typed, in whatever order, with stops in between: the image holds what Python would hold."""
     folder = Path(tempfile.mkdtemp())

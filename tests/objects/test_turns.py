@@ -195,7 +195,7 @@ def test_many_failures_leave_no_trace(prepared: System) -> None:
 def test_the_block_of_a_turn_that_raises_leaves_no_trace(prepared: System) -> None:
     """`with image.turn(...)` is a turn like any other."""
     before = prepared.show(STATE)
-    with pytest.raises(ZeroDivisionError), prepared.image.turn("fails") as world:
+    with pytest.raises(ZeroDivisionError), prepared.image.turn("fails") as world:  # noqa: PT012 - the block is the turn
         world.note.tags.add("b")
         world.tree["a"].append(2)
         world.new = 1
@@ -213,7 +213,9 @@ def test_a_turn_that_cannot_be_written_leaves_no_trace(prepared: System, monkeyp
                 raise OSError(28, "No space left on device")
 
             patch.setattr(prepared.image._connection._storage, place, fail)
-            error = prepared.fail("n = 2; items.append(1); note.tags.add('b'); world.tree['a'].append(2); mixed['lock'] = 5; Note.limit = 8")
+            error = prepared.fail(
+                "n = 2; items.append(1); note.tags.add('b'); world.tree['a'].append(2); mixed['lock'] = 5; Note.limit = 8"
+            )
         assert isinstance(error, piety.PietyError)
         assert prepared.show(STATE) == before
 
@@ -241,12 +243,16 @@ def test_a_failed_turn_closes_the_file_that_it_opened(system: System) -> None:
 def test_ctrl_c_stops_the_turn(prepared: System) -> None:
     """And nothing else."""
     before = prepared.show(STATE)
-    error = prepared.fail("import os, signal\nitems.append(1)\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10**9): pass")
+    error = prepared.fail(
+        "import os, signal\nitems.append(1)\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10**9): pass"
+    )
     assert isinstance(error, KeyboardInterrupt)
     assert prepared.show(STATE) == before
 
 
-def test_ctrl_c_during_a_commit_waits_for_the_end_of_the_turn(prepared: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_a_commit_waits_for_the_end_of_the_turn(
+    prepared: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is being written is written, whole; then the interrupt comes to whoever asked for the turn."""
     commit = prepared.image._commit
 
@@ -254,7 +260,7 @@ def test_ctrl_c_during_a_commit_waits_for_the_end_of_the_turn(prepared: System, 
         signal.raise_signal(signal.SIGINT)
         commit(label, user)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it is for one turn only
         patch.setattr(prepared.image, "_commit", interrupted)
         prepared.image.evaluate("n = 5; items.append(7)")
     assert prepared.run("n, items[-1]") == (5, 7)
@@ -280,7 +286,15 @@ def test_a_turn_says_who_and_what(system: System) -> None:
 def test_a_turn_that_changes_nothing_writes_nothing(prepared: System) -> None:
     """Reading, calling, copying: the file stays as it is, to the byte."""
     file = prepared.file()
-    prepared.run("items, note.tags, world.tree['a']", "[each for each in items]", "greet()", STATE, "import threading", "print(n)", "n = n; items = items")
+    prepared.run(
+        "items, note.tags, world.tree['a']",
+        "[each for each in items]",
+        "greet()",
+        STATE,
+        "import threading",
+        "print(n)",
+        "n = n; items = items",
+    )
     with prepared.image.turn("reads") as world:
         assert world.note.tags
     assert prepared.file() == file

@@ -243,7 +243,12 @@ def test_a_variable_deleted_beside_a_volatile_one_stays_deleted(system: System) 
 
 def test_a_closure_changes_a_variable_that_no_turn_names(system: System) -> None:
     """What a volatile value reaches counts as touched with it."""
-    system.run("def make(x):\n    def add(n):\n        x.append(n)\n    return add", "acc = []; add = make(acc)", "y = 1", "add(5)")
+    system.run(
+        "def make(x):\n    def add(n):\n        x.append(n)\n    return add",
+        "acc = []; add = make(acc)",
+        "y = 1",
+        "add(5)",
+    )
     system.resume()
     assert system.run("acc") == [5]
 
@@ -264,7 +269,9 @@ def _seconds(system: System, source: str) -> float:
     return time.perf_counter() - before
 
 
-@pytest.mark.parametrize("name", ["sum", "list", "print", "workspace", "json", "é", "变", "image", "world", "exec", "dir", "__x__", "type"])
+@pytest.mark.parametrize(
+    "name", ["sum", "list", "print", "workspace", "json", "é", "变", "image", "world", "exec", "dir", "__x__", "type"]
+)
 def test_a_variable_may_have_any_name(system: System, name: str) -> None:
     """One that Python or Piety uses itself goes before theirs until it is deleted."""
     before = system.show(name) if name in ("sum", "list", "world") else ""

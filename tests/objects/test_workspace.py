@@ -10,10 +10,12 @@ from tests.conftest import System
 
 
 def definitions(system: System) -> list[str]:
+    """The names of the workspace's definitions."""
     return list(system.image.world.workspace.definitions)
 
 
 def variables(system: System) -> list[str]:
+    """The names of its variables."""
     return list(system.image.world.workspace.variables)
 
 
@@ -118,7 +120,11 @@ def test_a_definition_that_becomes_a_variable_leaves_the_source(system: System) 
 
 def test_instances_have_the_methods_of_the_newest_class(system: System) -> None:
     """The class is edited in place: same class object, new behaviour."""
-    system.run("class A:\n    def m(self): return 1", "a = A(); held = [A]", "class A:\n    def m(self): return 2\n    def n(self): return 3")
+    system.run(
+        "class A:\n    def m(self): return 1",
+        "a = A(); held = [A]",
+        "class A:\n    def m(self): return 2\n    def n(self): return 3",
+    )
     assert system.run("a.m(), a.n(), held[0] is A, type(a) is A") == (2, 3, True, True)
     system.run("class A:\n    def n(self): return super().__repr__()[:4] + str(__class__ is A)")
     assert system.run("a.n(), hasattr(a, 'm')") == ("<worTrue", False)
@@ -139,7 +145,9 @@ def test_a_class_of_another_layout_takes_the_name(system: System) -> None:
 
 def test_a_definition_runs_when_its_name_is_first_used(system: System) -> None:
     """So resuming costs nothing for what nobody uses, and one that no longer runs hurts only those who use it."""
-    system.run("import sys; sys.ran = []", "def f(x=sys.ran.append('f')): return 1", "class A:\n    sys.ran.append('A')")
+    system.run(
+        "import sys; sys.ran = []", "def f(x=sys.ran.append('f')): return 1", "class A:\n    sys.ran.append('A')"
+    )
     system.run("sys.ran.clear()")
     system.resume()
     assert system.run("sys.ran") == []
@@ -175,7 +183,11 @@ def test_tracebacks_show_the_source(system: System) -> None:
 
 def test_inspect_shows_the_source(system: System) -> None:
     """`inspect.getsource` works on what was typed."""
-    system.run("class A:\n    def m(self):\n        return 1", "@staticmethod\ndef f():\n    return 2", "def g():\n    return 3")
+    system.run(
+        "class A:\n    def m(self):\n        return 1",
+        "@staticmethod\ndef f():\n    return 2",
+        "def g():\n    return 3",
+    )
     system.resume()
     assert inspect.getsource(system.run("g")) == "def g():\n    return 3\n"
     assert inspect.getsource(system.run("A.m")) == "    def m(self):\n        return 1\n"
@@ -206,9 +218,17 @@ def test_names_are_listed_whether_they_rest_or_not(system: System) -> None:
     for lister in ("globals", "locals", "vars"):
         system.resume()
         assert system.run(f"{names!r} <= set({lister}())")
-        assert system.run(f"'x' in {lister}(), 'y' in {lister}(), {lister}()['x'], {lister}().get('y')") == (True, False, 1, None)
+        assert system.run(f"'x' in {lister}(), 'y' in {lister}(), {lister}()['x'], {lister}().get('y')") == (
+            True,
+            False,
+            1,
+            None,
+        )
     assert system.image.names() == sorted(names)
-    assert system.run("def g(a):\n    b = 1\n    return sorted(locals()), dir(), sorted(vars())\ng(1)") == (["a", "b"],) * 3
+    assert (
+        system.run("def g(a):\n    b = 1\n    return sorted(locals()), dir(), sorted(vars())\ng(1)")
+        == (["a", "b"],) * 3
+    )
     assert system.run("def h(): return globals()['x']\nh()") == 1
 
 
@@ -270,16 +290,45 @@ def test_the_last_value_is_kept_by_the_shell_that_showed_it(system: System) -> N
 
 def test_showing_a_value_writes_nothing(system: System) -> None:
     """Whatever it is a part of."""
-    system.run("from persistent import Persistent\nclass N(Persistent): pass\nx = [[1]]; world.n = N(); world.n.l = [[1]]; world.l = {}")
+    system.run(
+        "from persistent import Persistent\nclass N(Persistent): pass\nx = [[1]]; world.n = N(); world.n.l = [[1]]; world.l = {}"
+    )
     file = system.file()
-    for source in ("x", "x[0]", "_", "world", "world.n", "world.n.l", "_[0]", "it", "world.l", "[1, 2]", "{'a', 'b'}", "N", "lambda: 1"):
+    for source in (
+        "x",
+        "x[0]",
+        "_",
+        "world",
+        "world.n",
+        "world.n.l",
+        "_[0]",
+        "it",
+        "world.l",
+        "[1, 2]",
+        "{'a', 'b'}",
+        "N",
+        "lambda: 1",
+    ):
         show(system, source)
     assert system.file() == file
 
 
 @pytest.mark.parametrize(
     "place",
-    ["x", "x[0]", "x[1]['k']", "p.n", "world.n", "world.n.l", "world.n.d['k']", "world.tree['a']", "world.l", "q", "pair[1]", "closure()"],
+    [
+        "x",
+        "x[0]",
+        "x[1]['k']",
+        "p.n",
+        "world.n",
+        "world.n.l",
+        "world.n.d['k']",
+        "world.tree['a']",
+        "world.l",
+        "q",
+        "pair[1]",
+        "closure()",
+    ],
 )
 def test_a_change_to_the_last_value_is_not_lost(system: System, place: str) -> None:
     """`_.append(1)` reaches what was shown: at once, some turns later, and again."""
@@ -288,8 +337,12 @@ def test_a_change_to_the_last_value_is_not_lost(system: System, place: str) -> N
         "class L(list): pass\nclass N(Persistent):\n    def append(self, v): self.l.append(v)\n    def __len__(self): return len(self.l)\n"
         "class P: pass\ndef make(v): return lambda: v"
     )
-    system.run("x = [[], {'k': []}]; p = P(); p.n = []; world.n = N(); world.n.l = L(); world.n.d = {'k': []}; q = world.n")
-    system.run("world.tree = OOBTree(a=[]); world.tree['a'] = []; world.l = []; pair = (1, []); closed = []; closure = make(closed)")
+    system.run(
+        "x = [[], {'k': []}]; p = P(); p.n = []; world.n = N(); world.n.l = L(); world.n.d = {'k': []}; q = world.n"
+    )
+    system.run(
+        "world.tree = OOBTree(a=[]); world.tree['a'] = []; world.l = []; pair = (1, []); closed = []; closure = make(closed)"
+    )
     system.resume()
     if place == "closure()":
         system.run("closure = make(closed)")
@@ -345,7 +398,9 @@ def test_the_last_value_may_be_set(system: System) -> None:
 
 def test_a_repr_that_fails_is_told(system: System) -> None:
     """The value is there all the same, and the repr has changed nothing."""
-    system.run("class A:\n    def __repr__(self): items.append(1); raise ValueError('no\\nrepr')", "items = []; a = A()")
+    system.run(
+        "class A:\n    def __repr__(self): items.append(1); raise ValueError('no\\nrepr')", "items = []; a = A()"
+    )
     assert show(system, "a") == "<A whose repr fails with ValueError: no ...>"
     assert system.run("items") == []
     system.run("class B:\n    def __repr__(self): raise KeyboardInterrupt")
