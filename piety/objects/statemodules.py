@@ -39,9 +39,7 @@ class StateModule(types.ModuleType):
 
     def __delattr__(self, name: str) -> None:
         if (state := _state_of(self)) and name in (state.space.names or ()):
-            state.space.fetch(
-                name
-            )  # also if this turn assigned it: a variable is deleted if it was brought in and is gone
+            state.space.fetch(name)  # though this turn assigned it: deleted is what was brought in and is gone
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:

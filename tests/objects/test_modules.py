@@ -402,6 +402,14 @@ def test_a_failed_turn_leaves_state_as_it_was(system: System) -> None:
     assert system.run("notes.counter, notes.notes, notes.shelf") == (1, [1], {"top": [1]})
 
 
+def test_a_failed_turn_parts_what_it_joined(system: System) -> None:
+    """An empty list in place of another one is no other value, but it must not be the same object afterwards."""
+    system.image.modules["notes"] = "__state__ = 'a', 'd'\na = []\nd = {'w': []}\n"
+    system.run("import notes; mine = {'w': []}")
+    system.fail("notes.d['w'] = notes.a; mine['w'] = notes.a; 1 / 0")
+    assert system.run("notes.d['w'] is notes.a, mine['w'] is notes.a") == (False, False)
+
+
 def test_a_turn_that_reads_state_writes_nothing(system: System) -> None:
     """By all the ways to look."""
     system.image.modules["notes"] = COUNTER
