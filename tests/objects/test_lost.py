@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:corou
 VOLATILE = {
     "lock": ("import threading\nv = threading.Lock()", "_thread.lock"),
     "event": ("import threading\nv = [threading.Event()]", "_thread.lock"),
-    "thread": ("import threading\nv = threading.Thread(target=print)", "_thread.lock"),
+    "thread": ("import threading\nv = threading.Thread(target=print)", "_thread."),
     "queue": ("import queue\nv = queue.Queue()", "_thread.lock"),
     "file": ("v = open('/etc/hostname')", "TextIOWrapper"),
     "socket": ("import socket\nv = socket.socket()", "socket.socket"),
