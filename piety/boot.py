@@ -1,8 +1,8 @@
 """The boot sequence: from the name of a place to an open image.
 
-    1. the place of the home: what was asked for, else PIETY_HOME, else the platform's folder for user data
-    2. the image in it is opened for this process alone (`objects/store.py`), or made
-    3. a new image is born with userland: the sources that ship in `image/`
+1. the place of the home: what was asked for, else PIETY_HOME, else the platform's folder for user data
+2. the image in it is opened for this process alone (`objects/store.py`), or made
+3. a new image is born with userland: the sources that ship in `image/`
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def make(home: Place | None = None) -> Image:
         os.makedirs(os.path.dirname(f"{birth}/{IMAGE_FILE}"))
         os.chmod(place, 0o700)
     except OSError as error:
-        raise NoHome(
-            f"a home cannot be made at {place}: {error.strerror}; choose another place with --home"
-        ) from error
+        raise NoHome(f"a home cannot be made at {place}: {error.strerror}; choose another place with --home") from error
     try:
         with Image(birth, create=True) as image:
             image.modules.import_paths(_userland())

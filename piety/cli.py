@@ -181,7 +181,9 @@ def code_show(image: Image, name: str) -> None:
 
 @code.command("import")
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--over-host", cls=_Option, is_flag=True, help="Let a module take the place of one that the host can import.")
+@click.option(
+    "--over-host", cls=_Option, is_flag=True, help="Let a module take the place of one that the host can import."
+)
 @_with_image
 def code_import(image: Image, paths: tuple[str, ...], over_host: bool) -> None:
     """Take .py files and package folders into the image, in one turn."""
@@ -189,7 +191,7 @@ def code_import(image: Image, paths: tuple[str, ...], over_host: bool) -> None:
         names = image.modules.import_paths(paths, over_host=over_host)
     except SyntaxError as error:
         raise PietyError(f"{error.filename}, line {error.lineno}: {error.msg}; nothing was imported") from error
-    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")  # noqa: PLR2004 - what fits on a line
+    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
     click.echo(f"imported {len(names)} module{'s' if len(names) != 1 else ''}: {shown}")
 
 

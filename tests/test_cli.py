@@ -87,7 +87,7 @@ def test_eval_wants_one_source(place: Path) -> None:
 
 @pytest.mark.parametrize("source", ["(", "raise SystemExit(3)", "raise KeyboardInterrupt", "def f(): f()\nf()", "\0"])
 def test_what_a_source_raises_is_no_bug_of_ours(place: Path, source: str) -> None:
-    """A syntax error, an exit, an interrupt and an endless recursion end the turn with status 1 and the user's words."""
+    """A syntax error, an exit, an interrupt, an endless recursion: status 1 and the user's words."""
     done = run(place, "eval", source if source != "\0" else "-", stdin=source)
     assert done.returncode == 1
     assert done.stderr.strip()
@@ -115,7 +115,10 @@ def test_a_named_home_is_not_made_by_the_way(tmp_path: Path) -> None:
     """A mistyped --home is told in one line, with the way out."""
     done = run(None, "eval", "1", "--home", str(tmp_path / "nowhere"))
     assert done.returncode == 2
-    assert done.stderr == f"piety: there is no home at {tmp_path}/nowhere; make one with: piety new --home {tmp_path}/nowhere\n"
+    assert (
+        done.stderr
+        == f"piety: there is no home at {tmp_path}/nowhere; make one with: piety new --home {tmp_path}/nowhere\n"
+    )
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -163,7 +166,9 @@ def test_an_image_in_use_names_the_process(place: Path) -> None:
 
 def test_no_library_of_the_shell_is_imported_for_eval(place: Path) -> None:
     """`piety eval` imports nothing of the user interface."""
-    done = run(place, "eval", "import sys; [name for name in sys.modules if name.startswith(('prompt_toolkit', 'pygments'))]")
+    done = run(
+        place, "eval", "import sys; [name for name in sys.modules if name.startswith(('prompt_toolkit', 'pygments'))]"
+    )
     assert done.stdout == "[]\n"
 
 

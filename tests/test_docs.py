@@ -30,21 +30,24 @@ def test_reading_order_names_files_that_exist() -> None:
 def test_reading_order_leaves_no_module_out() -> None:
     """Every module of Piety has its place in the order of reading, but for those that hold only a docstring."""
     text = (ROOT / "docs/reading.md").read_text()
-    named = [path for path in python_files() if f"`{path}`" not in text and not path.endswith(("__init__.py", "__main__.py"))]
+    named = [
+        path for path in python_files() if f"`{path}`" not in text and not path.endswith(("__init__.py", "__main__.py"))
+    ]
     assert named == []
 
 
 def stored_classes() -> list[type]:
-    """The persistent classes that Piety itself stores."""
-    found = []
-    for info in pkgutil.walk_packages(piety.__path__, "piety."):
-        module = importlib.import_module(info.name) if not info.name.endswith("__main__") else None
-        found += [
-            each
-            for each in vars(module).values()
-            if isinstance(each, type) and issubclass(each, Persistent) and each.__module__ == info.name
-        ] if module else []
-    return found
+    """The persistent classes that Piety itself stores; `_private` ones only live in memory."""
+    modules = [info.name for info in pkgutil.walk_packages(piety.__path__, "piety.") if "__main__" not in info.name]
+    return [
+        each
+        for name in modules
+        for each in vars(importlib.import_module(name)).values()
+        if isinstance(each, type)
+        and issubclass(each, Persistent)
+        and each.__module__ == name
+        and not each.__name__.startswith("_")
+    ]
 
 
 def test_format_describes_each_stored_class_and_attribute() -> None:
@@ -71,6 +74,8 @@ def test_files_list_in_readme_is_complete() -> None:
     """The Files list of the README has each thing at the top of the tree."""
     text = (ROOT / "README.md").read_text()
     listed = text[text.index("## Files") :]
-    names = [path.name for path in ROOT.iterdir() if not path.name.startswith(".") and path.name not in ("build", "dist")]
+    names = [
+        path.name for path in ROOT.iterdir() if not path.name.startswith(".") and path.name not in ("build", "dist")
+    ]
     unlisted = {"README.md", "pyproject.toml"} | {name for name in names if name.endswith(".egg-info")}
     assert [name for name in names if name not in listed and name not in unlisted] == []

@@ -184,6 +184,13 @@ class Changes:
         """Whether the record holds something that cannot be stored."""
         return bool(self._written_leaves.get(oid, self._leaves.get(oid)))
 
+    def forget(self) -> None:
+        """The system stops: hold nothing, so that an open file is written out and closed."""
+        for obj in [*self._kept.values(), *self.touched()]:
+            obj._p_deactivate()
+        for each in (self._kept, self._touched, self._leaves):
+            each.clear()
+
     def release(self, oid: bytes) -> None:
         """The record is gone from the image: let its volatile objects go."""
         self._leaves.pop(oid, None)

@@ -74,9 +74,10 @@ class Image:
     def __init__(self, home: str, create: bool = False) -> None:
         if Image._open is not None:
             raise PietyInUse(
-                f"this process has the image in {Image._open._home} open, and can have one at a time; close that first", os.getpid()
+                f"this process has the image in {Image._open._home} open, and can have one at a time; close that first",
+                os.getpid(),
             )
-        self._home = home
+        self._home: str = home
         self.notices: list[str] = []  # what there is to say about the last turn
         self._undo_log: list[Callable[[], object]] = []
         self._turn = ""  # the label of the turn that runs, or ""
@@ -100,7 +101,11 @@ class Image:
             self.world: World = self._find_world()
             self._renames = dict(self.world.renames)
             self._evaluator = Evaluator(
-                self.world.workspace, self._variables, self._shown, self._undo_log.append, {"world": self.world, "image": self}
+                self.world.workspace,
+                self._variables,
+                self._shown,
+                self._undo_log.append,
+                {"world": self.world, "image": self},
             )
             self._importer = Importer(self.world.modules, self._variables, self._undo_log.append)
         except BaseException as error:
@@ -117,10 +122,13 @@ class Image:
     def _find_world(self) -> World:
         world = self._connection.root().get(ROOT)
         if not isinstance(world, World):
-            raise NoImage(f"{self._home}/{IMAGE_FILE} is a ZODB file, but not an image of Piety; choose another home with --home")
+            raise NoImage(
+                f"{self._home}/{IMAGE_FILE} is a ZODB file, but not an image of Piety; choose another home with --home"
+            )
         if world.format > FORMAT:
             raise NewerFormat(
-                f"the image in {self._home} has format {world.format}, and this Piety reads up to {FORMAT}; use a newer Piety"
+                f"the image in {self._home} has format {world.format}, and this Piety reads up to {FORMAT}; "
+                "use a newer Piety"
             )
         return world
 
@@ -152,7 +160,8 @@ class Image:
         Image._open = None
         sys.modules.pop(NAME, None)
         self._importer.remove()
-        self._volatiles.forget()
+        for each in (self._shown, self._variables, self._changes, self._volatiles):
+            each.forget()
         self._close_store()
 
     def _close_store(self) -> None:
@@ -331,7 +340,8 @@ class Image:
                 self._shown.touch()
                 return repr(value)
             except BaseException as error:  # the user's repr fails or is stopped; the value is there all the same
-                return f"<{type(value).__qualname__} whose repr fails with {type(error).__name__}: {_one_line(str(error))}>"
+                why = f"{type(error).__name__}: {_one_line(str(error))}"
+                return f"<{type(value).__qualname__} whose repr fails with {why}>"
 
     @contextlib.contextmanager
     def look(self) -> Iterator[World]:
@@ -364,7 +374,9 @@ class Image:
     # -- what the store asks
 
     def _note(self, obj: Any) -> Any:
-        return self._volatiles.note(obj, f"turn {self._turn!r}", f"evaluate {self._made!r}" if self._made else "make it anew")
+        return self._volatiles.note(
+            obj, f"turn {self._turn!r}", f"evaluate {self._made!r}" if self._made else "make it anew"
+        )
 
     def _find_class(self, _connection: Any, module: str, name: str) -> Any:
         if (module, name) == (find.__module__, find.__name__):  # a record that was written while a class was missing
@@ -383,7 +395,9 @@ class Image:
         try:
             self._observe_records(notices)
         except BaseException as error:  # a `__reduce__` or `__hash__` of the user's
-            notices.append(f"there is more to be said of this turn, but looking failed with {type(error).__name__}: {error}")
+            notices.append(
+                f"there is more to be said of this turn, but looking failed with {type(error).__name__}: {error}"
+            )
         return notices
 
     def _observe_records(self, notices: list[str]) -> None:
@@ -396,7 +410,9 @@ class Image:
         for name in self._evaluator.changed_code():
             if (name,) not in self._announced:
                 self._announced.add((name,))
-                notices.append(f"{name} was set from outside its definition and is so until the system stops; write it in there")
+                notices.append(
+                    f"{name} was set from outside its definition and is so until the system stops; write it in there"
+                )
         for shared in self._changes.shared():
             paths = [self._path(owner, shared.value) for owner in (shared.first, shared.second)]
             for owner in (shared.first, shared.second):  # so that they share as long as they can
@@ -404,8 +420,8 @@ class Image:
             if tuple(paths) not in self._announced:
                 self._announced.add(tuple(paths))
                 notices.append(
-                    f"{paths[0]} and {paths[1]} are the same {type(shared.value).__name__} in two records; after a stop they "
-                    "will be two: keep it in one place, or make it persistent"
+                    f"{paths[0]} and {paths[1]} are the same {type(shared.value).__name__} in two records; "
+                    "after a stop they will be two: keep it in one place, or make it persistent"
                 )
 
     def _path(self, owner: Any, value: Any) -> str:

@@ -70,6 +70,10 @@ class Shown:
         self._used = False
         return self._objects
 
+    def forget(self) -> None:
+        """The system stops: hold nothing."""
+        self._values, self._lives, self._objects = {}, [], []
+
     def undo(self) -> list[Any]:
         """After a failure: see above; the objects whose parts have to stay in memory."""
         self._used = False

@@ -349,8 +349,15 @@ class ImageStorage(FileStorage):
 
 
 _opened: WeakSet[ImageStorage] = WeakSet()
+
+
+def _become_children() -> None:
+    for storage in _opened:
+        storage.become_child()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: [storage.become_child() for storage in _opened])
+    os.register_at_fork(after_in_child=_become_children)
 
 # What FileStorage raises when it reads damaged bytes: headers that make no sense, numbers and texts that are none.
 _DAMAGE = (CorruptedError, POSError, ValueError)
@@ -455,9 +462,7 @@ class ImageConnection(Connection):
 
 
 @contextlib.contextmanager
-def _our_pickler(
-    writer: Any, reference: Callable[[Any], Any], note: Callable[[Any], Any]
-) -> Iterator[RecordPickler]:
+def _our_pickler(writer: Any, reference: Callable[[Any], Any], note: Callable[[Any], Any]) -> Iterator[RecordPickler]:
     """Let `writer` write with our pickler; afterwards no circle of references keeps alive what it has seen."""
     dump = writer._dump
 
@@ -483,7 +488,9 @@ def _our_pickler(
         del writer._dump
 
 
-def _storable(dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], Any], failing: list[Any], depth: int = 2) -> Any:
+def _storable(
+    dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], Any], failing: list[Any], depth: int = 2
+) -> Any:
     """The state with a note in place of each attribute (or item of an attribute) that fails while it is pickled.
 
     Raises what it raises if it has no attributes.
@@ -493,7 +500,7 @@ def _storable(dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], An
     except Exception:
         if type(state) is dict and depth:
             return {name: _storable(dump, each, note, failing, depth - 1) for name, each in state.items()}
-        if depth == 2:  # noqa: PLR2004 - not attributes, but a state of the class's own making
+        if depth == 2:
             raise
         failing.append(state)
         return note(state)

@@ -363,6 +363,14 @@ class Variables:
         for each in (self._touched, self._fetched, self._filled, self._dropped):
             each.clear()
 
+    def forget(self) -> None:
+        """The system stops: hold nothing, so that an open file is written out and closed."""
+        for live in self._lives.values():
+            live.linked.clear()
+            live.group._p_deactivate()
+        self._lives.clear()
+        self._kept.clear()
+
     def owners(self, value: Any) -> list[str]:
         """Which variables, among those of the last turn, hold this object."""
         found = []

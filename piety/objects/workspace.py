@@ -11,12 +11,12 @@ classes that nobody uses, and a definition that can no longer run (a library is 
 """
 
 from __future__ import annotations
-
 import __future__
 
 import _ast  # the classes of nodes; `ast` has the functions, and is imported only when one of them is needed
 import ast
 import builtins
+import copy
 import linecache
 import marshal
 import sys
@@ -104,7 +104,9 @@ class Evaluator:
         variables.add(self.space)
         # The namespace's builtins: Python's own, the definitions that this turn uses, and behind them all that rests.
         self._builtins = RestingNames(self.bring)
-        self._builtins.update({name: getattr(self, f"_{name}") for name in ("dir", "exec", "globals", "locals", "vars")})
+        self._builtins.update(
+            {name: getattr(self, f"_{name}") for name in ("dir", "exec", "globals", "locals", "vars")}
+        )
         self._builtins.update(__build_class__=self._build_class, __piety_delete__=self.fetch_to_delete)
         self._python = dict(self._builtins)
         self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
@@ -158,7 +160,11 @@ class Evaluator:
         """Let the user's own names go before Python's, and Python's come back when the user's are gone."""
         for name in names:
             self._builtins.pop(name, None)
-            if name in self._python and name not in self._workspace.variables and name not in self._workspace.definitions:
+            if (
+                name in self._python
+                and name not in self._workspace.variables
+                and name not in self._workspace.definitions
+            ):
                 self._builtins[name] = self._python[name]
 
     # Python's own functions that work on names, told of those that rest.
@@ -183,7 +189,7 @@ class Evaluator:
         return sorted({*here, *(self.names() if here is self.namespace else ())})
 
     def _globals(self) -> dict[str, Any]:
-        return self._all(sys._getframe(1).f_globals)  # type: ignore[no-any-return]
+        return self._all(sys._getframe(1).f_globals)
 
     def _locals(self) -> Any:
         return self._all(sys._getframe(1).f_locals)
@@ -321,7 +327,9 @@ class Evaluator:
             self._run_definition(definition, store=False)
         finally:
             self._running.discard(name)
-            made = {each: self.namespace.pop(each) for each in set(self.namespace) - before - set(self._workspace.variables)}
+            made = {
+                each: self.namespace.pop(each) for each in set(self.namespace) - before - set(self._workspace.variables)
+            }
         for each, value in made.items():
             if self._workspace.definitions.get(each) is definition and each not in self.defined:
                 self.defined[each] = value  # no journal: the definition was there before this turn
@@ -353,10 +361,10 @@ class Evaluator:
                     text = f"{self._workspace.definitions[name].source}\n{text}"
                 self._keep_text(name, text)
             return
+        kinds = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)
         for each in ast.walk(node) if isinstance(node, _BLOCKS) else ():
-            if isinstance(each, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)):
-                if _knows_itself(self.namespace.get(each.name), each.name):
-                    self._keep_text(each.name, ast.unparse(each))
+            if isinstance(each, kinds) and _knows_itself(self.namespace.get(each.name), each.name):
+                self._keep_text(each.name, ast.unparse(each))
 
     def _keep_text(self, name: str, text: str) -> None:
         value = self.namespace[name]
@@ -366,7 +374,9 @@ class Evaluator:
 
     def fetch_to_delete(self, name: str) -> None:
         """Called before `del name`: put a resting name into the namespace, because `del` looks nowhere else."""
-        if self.space.fetch(name) is not MISSING or name in self.namespace:  # fetch first: the turn may have assigned it
+        if (
+            self.space.fetch(name) is not MISSING or name in self.namespace
+        ):  # fetch first: the turn may have assigned it
             return
         if name in self._workspace.definitions and (value := self.own(name)) is not MISSING:
             self._set_defined(name, value)  # so that a failure brings it back
@@ -424,7 +434,10 @@ class Evaluator:
         """The same for people: imports first, two blank lines between the others."""
         texts = [definition.source for definition in self._ordered()]
         imports = [text for text in texts if text.startswith(("import ", "from "))]
-        return "\n\n\n".join((["\n".join(imports)] if imports else []) + [text for text in texts if text not in imports]) + "\n"
+        return (
+            "\n\n\n".join((["\n".join(imports)] if imports else []) + [text for text in texts if text not in imports])
+            + "\n"
+        )
 
     def _ordered(self) -> list[Definition]:
         return sorted(set(self._workspace.definitions.values()), key=lambda each: each.line)
@@ -443,8 +456,9 @@ def _text(node: Any, source: str) -> str:
 def _definitions(node: Any, source: str) -> list[tuple[str, _ast.stmt]]:
     """A defining statement as one definition per name."""
     if isinstance(node, (_ast.Import, _ast.ImportFrom)) and len(node.names) > 1:
-        parts = [_ast.ImportFrom(node.module, [name], node.level) if isinstance(node, _ast.ImportFrom) else _ast.Import([name])
-                 for name in node.names]  # fmt: skip
+        parts = [copy.copy(node) for _name in node.names]
+        for part, name in zip(parts, node.names, strict=True):
+            part.names = [name]
         return [(ast.unparse(part), part) for part in parts]
     return [(_text(node, source), node)]
 
@@ -459,22 +473,32 @@ def _bound_names(node: Any) -> list[str]:
 
 
 def _is_import_of(name: str, text: str) -> bool:
-    return all(line == f"import {name}" or line.startswith(f"import {name}.") and " as " not in line for line in text.splitlines())
+    return all(
+        line == f"import {name}" or (line.startswith(f"import {name}.") and " as " not in line)
+        for line in text.splitlines()
+    )
 
 
 def _assigned_name(node: _ast.stmt) -> str | None:
-    targets = node.targets if isinstance(node, _ast.Assign) else [node.target] if isinstance(node, _ast.AnnAssign) else []
+    targets = (
+        node.targets if isinstance(node, _ast.Assign) else [node.target] if isinstance(node, _ast.AnnAssign) else []
+    )
     return targets[0].id if len(targets) == 1 and isinstance(targets[0], _ast.Name) else None
 
 
 def _knows_itself(value: Any, name: str) -> bool:
     """Whether `value` is code of the workspace that carries this very name."""
     # type(value), not isinstance: `__class__` may be a property of the user's
-    if not issubclass(type(value), (type, types.FunctionType)) and type(value).__module__ not in ("functools", "typing"):
+    if not issubclass(type(value), (type, types.FunctionType)) and type(value).__module__ not in (
+        "functools",
+        "typing",
+    ):
         return False
     own = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)  # a TypeVar has the second only
     return getattr(value, "__module__", None) == NAME and own == name
 
 
 def _loads(node: _ast.AST, name: str) -> bool:
-    return any(isinstance(each, _ast.Name) and each.id == name and isinstance(each.ctx, _ast.Load) for each in ast.walk(node))
+    return any(
+        isinstance(each, _ast.Name) and each.id == name and isinstance(each.ctx, _ast.Load) for each in ast.walk(node)
+    )

@@ -51,7 +51,8 @@ class Content(Persistent):
 class Module(Persistent):
     """A module of the image: Python source that is imported from there.
 
-    `source` is kept byte for byte as it came.  The compiled form lies in the record itself, so that an import reads one.
+    `source` is kept byte for byte as it came.  The compiled form lies in the record itself, so that an import reads
+    one.
     Nothing plain that can be changed hangs on it, so it need not be watched.
     """
 

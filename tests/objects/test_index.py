@@ -63,7 +63,9 @@ def test_buckets_are_read_only_when_needed(tmp_path: Path) -> None:
     index_file.write(full(500_000), 1, b"last one", name)
     index, _end, _last = index_file.read(name)
     assert index.get(number(3)) == 25
-    waiting = [place for place in super(type(index._data), index._data).values() if isinstance(place, index_file._Place)]
+    waiting = [
+        place for place in super(type(index._data), index._data).values() if isinstance(place, index_file._Place)
+    ]
     assert len(waiting) == 7
     index_file.close(index)
 
@@ -104,7 +106,9 @@ def test_another_form_is_refused(tmp_path: Path, damage: str) -> None:
     data = path.read_bytes()
     last = data.index(b"last one")
     path.write_bytes(
-        {"cut": data[:5000], "tail": data + b"x", "garbage": b"garbage", "empty": b"", "no last": data[: last - 5]}[damage]
+        {"cut": data[:5000], "tail": data + b"x", "garbage": b"garbage", "empty": b"", "no last": data[: last - 5]}[
+            damage
+        ]
     )
     with pytest.raises(Exception):  # noqa: B017, PT011 - any will do: the store makes the index anew
         index_file.read(str(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 
@@ -245,3 +246,11 @@ def test_looking_for_what_to_say_can_fail_no_turn(system: System) -> None:
     )
     outcome = system.image.evaluate("import threading\na = [Sly(), threading.Lock()]; b = [Sly()]; n = 1")
     assert system.run("'n' in globals()") is (outcome.error is None)
+
+
+def test_a_file_is_written_out_when_the_system_stops(system: System, tmp_path: Path) -> None:
+    """What was written to an open file is on the disk after the image is closed, however the file is held."""
+    path = tmp_path / "notes.txt"
+    system.run(f"f = open({str(path)!r}, 'w')", "held = [f]", "f.write('kept') and None")
+    system.image.close()
+    assert path.read_text() == "kept"

@@ -220,6 +220,7 @@ def test_a_turn_that_cannot_be_written_leaves_no_trace(prepared: System, monkeyp
         assert prepared.show(STATE) == before
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # it is open until the system stops
 def test_a_failed_turn_does_not_lose_what_cannot_be_stored(system: System) -> None:
     """The lock and the file are those from before."""
     system.run("import threading; lock = threading.Lock(); held = {'lock': lock, 'file': open('/etc/hostname')}")
