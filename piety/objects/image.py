@@ -198,7 +198,7 @@ class Image:
         """
         self._begin(label)
         try:
-            with self._stoppable():
+            with _Stoppable(self._mask):
                 yield self.world
                 self._find_changes()
             self._finish(user)
@@ -225,15 +225,6 @@ class Image:
         except BaseException:
             self._end()
             raise
-
-    @contextlib.contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """The part of a turn that runs user code: Ctrl-C stops it, and nothing else of the turn."""
-        try:
-            _release_interrupts(self._mask)
-            yield
-        finally:
-            _hold_interrupts()
 
     def _end(self) -> None:
         """The turn is over; a Ctrl-C that came too late for it comes now."""
@@ -295,9 +286,13 @@ class Image:
         self._made = _one_line(source)
         self._begin(self._made)
         try:
-            with contextlib.redirect_stdout(output), self._stoppable():  # the order: output always comes back
-                outcome.value = self._evaluator.run(source)
-                self._find_changes()
+            there, sys.stdout = sys.stdout, output
+            try:
+                with _Stoppable(self._mask):
+                    outcome.value = self._evaluator.run(source)
+                    self._find_changes()
+            finally:
+                sys.stdout = there
             self._finish(user, outcome.value if show else None)
             outcome.notices = self.notices
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
@@ -348,7 +343,7 @@ class Image:
         """Read the image in the block, in a turn that is always undone."""
         self._begin("look")
         try:
-            with self._stoppable():
+            with _Stoppable(self._mask):
                 yield self.world
         finally:
             self._undo()
@@ -362,7 +357,7 @@ class Image:
         connection: ImageConnection = self._db.open(transactions)
         transactions.begin()
         try:
-            with self._stoppable():
+            with _Stoppable(self._mask):
                 yield connection
         finally:
             transactions.abort()
@@ -446,6 +441,23 @@ def _user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
         return os.environ.get("USERNAME", "somebody")
+
+
+class _Stoppable:
+    """The part of a turn that runs user code: Ctrl-C stops it, and nothing else of the turn."""
+
+    def __init__(self, mask: Any) -> None:
+        self._mask = mask
+
+    def __enter__(self) -> None:
+        try:
+            _release_interrupts(self._mask)
+        except BaseException:
+            _hold_interrupts()
+            raise
+
+    def __exit__(self, *_exc: object) -> None:
+        _hold_interrupts()
 
 
 def _hold_interrupts() -> Any:

@@ -10,6 +10,7 @@ This is the one module that touches private names of ZODB; each is listed here a
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
     ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
     ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
+    ObjectWriter._stack         the objects that it still has to write
     ObjectWriter._dump, ._jar   makes a record of a class and a state; its connection
     FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
                                 index, the end of what it knows and the transaction there, or None
@@ -40,6 +41,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 from weakref import WeakSet
 
@@ -405,17 +407,8 @@ class ImageConnection(Connection):
         self.note: Callable[[Any], Any] = lambda obj: None
 
     def _store_objects(self, writer: Any, transaction: Any) -> None:
-        serialize = writer.serialize
-        with _our_pickler(writer, writer.persistent_id, self.note) as pickler:
-
-            def reporting(obj: Any) -> bytes:
-                record: bytes = serialize(obj)
-                self.on_store(obj, record, pickler)
-                return record
-
-            writer.serialize = reporting
-            super()._store_objects(writer, transaction)
-            del writer.serialize
+        with _Writer(self, writer._stack) as ours:
+            super()._store_objects(ours, transaction)
 
     def setstate(self, obj: Any) -> None:
         try:
@@ -436,20 +429,13 @@ class ImageConnection(Connection):
 
     def look(self, obj: Any) -> tuple[bytes, RecordPickler]:
         """The record that `obj` would get if it were stored now, and the pickler that made it; changes nothing."""
-        writer = self._looker()
-        with _our_pickler(writer, lambda each: _reference(writer, each), self.note) as pickler:
-            return writer.serialize(obj), pickler
+        with _Looker(self, []) as looker:
+            return looker.serialize(obj), looker.pickler
 
     def look_as(self, kind: type, state: Any) -> tuple[bytes, RecordPickler]:
         """The same for an object of class `kind` if it had this state."""
-        writer = self._looker()
-        with _our_pickler(writer, lambda each: _reference(writer, each), self.note) as pickler:
-            return writer._dump(kind, state), pickler
-
-    def _looker(self) -> Any:
-        writer = ObjectWriter()
-        writer._jar = self
-        return writer
+        with _Looker(self, []) as looker:
+            return looker._dump(kind, state), looker.pickler
 
     def stored(self, obj: Any) -> bytes:
         """The record that the image has of `obj`."""
@@ -461,31 +447,56 @@ class ImageConnection(Connection):
         return self._reader.getState(self.stored(obj))
 
 
-@contextlib.contextmanager
-def _our_pickler(writer: Any, reference: Callable[[Any], Any], note: Callable[[Any], Any]) -> Iterator[RecordPickler]:
-    """Let `writer` write with our pickler; afterwards no circle of references keeps alive what it has seen."""
-    dump = writer._dump
+class _Looker(ObjectWriter):
+    """Writes records with our pickler, giving no object a number.
 
-    def dump_what_can_be(meta: Any, state: Any) -> bytes:
-        pickler.volatile.clear()
+    After the `with` no circle of references keeps alive what it has seen.
+    """
+
+    def __init__(self, connection: ImageConnection, stack: list[Any]) -> None:
+        self._jar = connection
+        self._stack = stack
+        self._file = BytesIO()
+        self.pickler = RecordPickler(self._file, self.reference, connection.note)
+        self._p: Any = self.pickler
+
+    def __enter__(self) -> _Looker:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        del self.pickler.reference
+        self._p = None
+
+    def reference(self, obj: Any) -> Any:
+        if isinstance(obj, Persistent) and obj._p_oid is None:
+            return b"new", type(obj)
+        return _plain(self.persistent_id(obj))
+
+    def _dump(self, meta: Any, state: Any) -> bytes:
+        """The record; what fails in it while it is pickled has a note in its place."""
+        self.pickler.volatile.clear()
+        dump = super()._dump
         try:
             record: bytes = dump(meta, state)
         except Exception:  # some object's own code fails, or it is nested too deep
             failing: list[Any] = []
-            storable = _storable(lambda part: dump(meta, part), state, note, failing)
-            pickler.volatile.clear()
+            storable = _storable(lambda part: dump(meta, part), state, self._jar.note, failing)
+            self.pickler.volatile.clear()
             record = dump(meta, storable)
-            pickler.volatile += failing
+            self.pickler.volatile += failing
         return record
 
-    pickler = writer._p = RecordPickler(writer._file, lambda obj: _plain(reference(obj)), note)
-    writer._dump = dump_what_can_be
-    try:
-        yield pickler
-    finally:
-        del pickler.reference
-        writer._p = None
-        del writer._dump
+
+class _Writer(_Looker):
+    """The same for a commit: it gives new objects their numbers, and reports each record."""
+
+    def reference(self, obj: Any) -> Any:
+        return _plain(self.persistent_id(obj))
+
+    def serialize(self, obj: Any) -> bytes:
+        record: bytes = super().serialize(obj)
+        self._jar.on_store(obj, record, self.pickler)
+        return record
 
 
 def _storable(
@@ -514,13 +525,6 @@ def _plain(reference: Any) -> Any:
     if type(reference) is list:
         return [reference[0], tuple(bytes(each) if isinstance(each, bytes) else each for each in reference[1])]
     return None if reference is None else bytes(reference)
-
-
-def _reference(writer: Any, obj: Any) -> Any:
-    """What `writer.persistent_id` would say, but giving no object a number."""
-    if isinstance(obj, Persistent) and obj._p_oid is None:
-        return b"new", type(obj)
-    return writer.persistent_id(obj)
 
 
 class ImageDB(DB):

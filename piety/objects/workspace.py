@@ -33,12 +33,15 @@ from piety.objects.world import Content, Definition, Workspace
 
 NAME = "workspace"
 FILE = "image:workspace.py"
+KEPT_SOURCES = 200  # so many are kept compiled
 KEPT_STATEMENTS = 1000  # so many statements of this process can still be shown in tracebacks
 
 _DEFINING: tuple[type, ...] = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Import, _ast.ImportFrom)
 _BLOCKS = (_ast.If, _ast.Try, _ast.TryStar, _ast.With, _ast.For, _ast.While)
 if sys.version_info >= (3, 12):
     _DEFINING = (*_DEFINING, _ast.TypeAlias)
+
+_FEATURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 
 # Compiled code is good for one version of Python; the magic number changes with the bytecode.
 CODE_TAG = f"{sys.implementation.cache_tag}-{MAGIC_NUMBER.hex()}"
@@ -73,6 +76,39 @@ class WorkspaceModule(types.ModuleType):
         return evaluator.defined.get(name)
 
 
+class _Ready:
+    """A source parsed and compiled: its statements, each with its code (None for those that define).
+
+    Raises SyntaxError, before anything of the source has run.
+    """
+
+    def __init__(self, source: str, file: str, flags: int) -> None:
+        self.file = file
+        self.lines = (len(source), None, source.splitlines(keepends=True), file)
+        linecache.cache[file] = self.lines
+        try:
+            tree = compile(source, file, "exec", flags | _ast.PyCF_ONLY_AST, dont_inherit=True)
+            for node in tree.body:
+                if isinstance(node, _ast.ImportFrom) and node.module == "__future__":
+                    flags |= compile(_ast.Module([node], []), file, "exec").co_flags & _FEATURES
+            self.statements = [(node, _statement_code(node, source, file, flags)) for node in tree.body]
+        except (ValueError, MemoryError, RecursionError) as error:  # NUL characters, or nested too deep
+            raise SyntaxError(str(error) or "the source is nested too deep") from None
+
+
+def _statement_code(node: Any, source: str, file: str, flags: int) -> types.CodeType | None:
+    if isinstance(node, _DEFINING):
+        return None
+    if isinstance(node, _ast.Expr):
+        return compile(_ast.Expression(node.value), file, "eval", flags, dont_inherit=True)
+    tree = _ast.Module([node], [])
+    if "del" in source or "except" in source:
+        from piety.objects.deletions import told_of_deletions
+
+        tree = told_of_deletions(tree)
+    return compile(tree, file, "exec", flags, dont_inherit=True)
+
+
 class Evaluator:
     """Runs sources in the workspace.
 
@@ -93,6 +129,7 @@ class Evaluator:
         self._journal = journal
         self._extra = extra
         self._statements = 0
+        self._kept: dict[str, _Ready] = {}
         self._shown = shown  # `_` and `it`
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
         self._running: set[str] = set()  # definitions that are being run now
@@ -211,39 +248,42 @@ class Evaluator:
 
         Raises whatever the source raises; SyntaxError before anything runs.
         """
-        self._statements += 1
-        file = f"<statement {self._statements}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        linecache.cache.pop(f"<statement {self._statements - KEPT_STATEMENTS}>", None)
+        ready = self._ready(source)
+        linecache.cache[ready.file] = ready.lines
         value = None
-        try:
-            tree = self._compile(source, file, "exec", _ast.PyCF_ONLY_AST)
-        except (ValueError, MemoryError, RecursionError) as error:  # NUL characters, or nested too deep
-            raise SyntaxError(str(error) or "the source is nested too deep") from None
-        for node in tree.body:
-            value = self._run_node(node, source, file)
+        for node, code in ready.statements:
+            value = None
+            if code is None:
+                for text, each in _definitions(node, source):
+                    self._define(text, each)
+            elif isinstance(node, _ast.Expr):
+                value = eval(code, self.namespace)
+            else:
+                exec(code, self.namespace)
+                self._find_definitions(node, source)
         return value
 
-    def _run_node(self, node: _ast.stmt, source: str, file: str) -> Any:
-        if isinstance(node, _DEFINING):
-            for text, each in _definitions(node, source):
-                self._define(text, each)
-        elif isinstance(node, _ast.Expr):
-            return eval(self._compile(_ast.Expression(node.value), file, "eval"), self.namespace)
-        else:
-            tree = _ast.Module([node], [])
-            if "del" in source or "except" in source:
-                from piety.objects.deletions import told_of_deletions
+    def _ready(self, source: str) -> _Ready:
+        """A source parsed and compiled.  The last ones are kept, because the same one is often run again."""
+        ready = self._kept.pop(source, None)
+        if ready is None:
+            self._statements += 1
+            linecache.cache.pop(f"<statement {self._statements - KEPT_STATEMENTS}>", None)
+            ready = _Ready(source, f"<statement {self._statements}>", self._flags())
+        if len(source) < 10_000:
+            self._kept[source] = ready
+        if len(self._kept) > KEPT_SOURCES:
+            del self._kept[next(iter(self._kept))]
+        return ready
 
-                tree = told_of_deletions(tree)
-            exec(self._compile(tree, file, "exec"), self.namespace)
-            self._find_definitions(node, source)
-        return None
-
-    def _compile(self, source: Any, file: str, mode: str, flags: int = 0) -> Any:
+    def _flags(self) -> int:
+        flags = 0
         for feature in self._workspace.features:
             flags |= getattr(__future__, feature).compiler_flag
-        return compile(source, file, mode, flags, dont_inherit=True)
+        return flags
+
+    def _compile(self, source: Any, file: str, mode: str, flags: int = 0) -> Any:
+        return compile(source, file, mode, flags | self._flags(), dont_inherit=True)
 
     # -- definitions
 
@@ -251,6 +291,7 @@ class Evaluator:
         """Run a definition and put its text into the workspace's source."""
         if isinstance(node, _ast.ImportFrom) and node.module == "__future__":
             self._workspace.features = tuple({*self._workspace.features, *(alias.name for alias in node.names)})
+            self._kept.clear()
         before = set(self.namespace)
         bound = _bound_names(node)
         definition = self._workspace.definitions.get(bound[0]) if bound else None

@@ -608,7 +608,7 @@ def test_private_names_are_there() -> None:
     assert {"_store_objects"} <= set(dir(Connection))
     assert {"_get_unpickler", "_get_class", "_persistent_load", "setGhostState", "getState"} <= set(dir(ObjectReader))
     assert {"_conn"} <= set(vars(ObjectReader()))
-    assert {"_p", "_file"} <= set(vars(ObjectWriter()))
+    assert {"_p", "_file", "_stack"} <= set(vars(ObjectWriter()))
     assert {"_dump", "_jar"} <= set(dir(ObjectWriter))
 
 
