@@ -70,6 +70,9 @@ INDEX_SECONDS = 60.0
 # A transaction of so many records has its index saved before it counts: a kill right after it may not cost the next
 # start the time to read them all (4 s a million).
 HUGE = 50_000
+# So many bytes that the saved index does not know, some 500 records, are read faster (2 ms) than a large index is
+# saved; so a session that finds no more than that, and writes nothing, leaves it alone.
+NEAR = 1 << 16
 ROOMY = 1 << 24  # bytes: what a turn larger than this took up in `image.fs.tmp` is given back
 
 _MAGIC = b"FS30"
@@ -99,6 +102,8 @@ class ImageStorage(FileStorage):
         except BaseException:
             self._let_go()
             raise
+        if self._used_index and self._pos - self._saved_pos < NEAR:
+            self._saved_pos = self._pos
         self._save_index()
         _opened.add(self)
 
