@@ -58,6 +58,21 @@ def test_eval_that_fails_exits_with_1_and_the_traceback(place: Path) -> None:
     assert "NameError" in run(place, "eval", "x").stderr
 
 
+def test_traceback_shows_the_source_of_what_the_failed_turn_defined(place: Path) -> None:
+    """Each frame has its line, also of a function that is gone with the turn."""
+    done = run(place, "eval", "def f(x):\n    return 1 / x\nf(0)")
+    assert "    return 1 / x\n" in done.stderr
+    assert "    f(0)\n" in done.stderr
+
+
+def test_use_of_a_lost_object_shows_the_user_code_alone(place: Path) -> None:
+    """What was lost is told at the user's own line."""
+    run(place, "eval", "f = open('/dev/null')")
+    done = run(place, "eval", "f.read()")
+    assert done.stderr.splitlines()[1:3] == ['  File "<statement 1>", line 1, in <module>', "    f.read()"]
+    assert "lost.py" not in done.stderr
+
+
 @pytest.mark.parametrize("how", ["-", "-f"])
 def test_eval_reads_a_source(place: Path, tmp_path: Path, how: str) -> None:
     """`-` reads the standard input, `-f` a file."""

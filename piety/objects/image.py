@@ -32,7 +32,7 @@ from piety.errors import CommitFailed, NewerFormat, NoImage, NoTurn, PietyError,
 from piety.objects.broken import find
 from piety.objects.changes import Changes, find_path
 from piety.objects.importing import Importer
-from piety.objects.lost import Volatiles
+from piety.objects.lost import LostError, Volatiles
 from piety.objects.shown import Shown
 from piety.objects.store import ImageConnection, ImageStorage, damaged, open_database
 from piety.objects.variables import Group, Variables
@@ -296,8 +296,11 @@ class Image:
             self._finish(user, outcome.value if show else None)
             outcome.notices = self.notices
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
-            self._undo()
-            outcome.value, outcome.error, outcome.traceback = None, error, _traceback(error)
+            outcome.value, outcome.error = None, error
+            try:
+                outcome.traceback = _traceback(error)  # while the source of what the turn defined is there
+            finally:
+                self._undo()
         finally:
             outcome.output = output.getvalue()
             try:
@@ -409,7 +412,7 @@ class Image:
                     f"{name} was set from outside its definition and is so until the system stops; write it in there"
                 )
         for shared in self._changes.shared():
-            paths = [self._path(owner, shared.value) for owner in (shared.first, shared.second)]
+            paths = sorted(self._path(owner, shared.value) for owner in (shared.first, shared.second))
             for owner in (shared.first, shared.second):  # so that they share as long as they can
                 self._variables.keep(owner) if isinstance(owner, Group) else self._changes.keep(owner)
             if tuple(paths) not in self._announced:
@@ -422,7 +425,8 @@ class Image:
     def _path(self, owner: Any, value: Any) -> str:
         if isinstance(owner, Group):
             return " = ".join(self._variables.owners(value)) or "a variable"
-        return find_path(owner, value) or _name(owner)
+        path = find_path(owner, value) or _name(owner)
+        return path.replace(_name(owner), "world", 1) if owner is self.world else path
 
 
 def _name(owner: Any) -> str:
@@ -481,9 +485,15 @@ def _traceback(error: BaseException) -> str:
         return f"{error}\n"
     import traceback
 
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith("piety."):
-        frame = frame.tb_next
-    if frame is None and not isinstance(error, (SyntaxError, KeyboardInterrupt)):
-        return "This is a bug of Piety; the turn was undone.\n" + "".join(traceback.format_exception(error))
-    return "".join(traceback.format_exception(type(error), error, frame))
+    told = traceback.TracebackException.from_exception(error)
+    users = [frame for frame in told.stack if not frame.filename.startswith(_OURS)]
+    if not users and not isinstance(error, (SyntaxError, KeyboardInterrupt)):
+        return "This is a bug of Piety; the turn was undone.\n" + "".join(told.format())
+    if not users or isinstance(error, LostError) or told.stack[-1] is users[-1]:
+        told.stack[:] = users  # what raised is the user's code, or is meant for it
+    else:
+        told.stack[:] = told.stack[told.stack.index(users[0]) :]
+    return "".join(told.format())
+
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
