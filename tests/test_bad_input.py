@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import shutil
 import struct
 import subprocess
@@ -270,7 +271,7 @@ def test_what_can_be_read_can_be_saved(place: Path, tmp_path: Path) -> None:
     (place / "image" / "image.fs.index").unlink()
     _before, advice = complaint(place).split("read: ")
     recovered = tmp_path / "recovered.fs"
-    subprocess.run(advice.replace("RECOVERED", str(recovered)).split(), check=True, capture_output=True)
+    subprocess.run(shlex.split(advice.replace("RECOVERED", str(recovered))), check=True, capture_output=True)
     shutil.copy(recovered, place / FILE)
     assert call(place, "eval", "a0, a2")[:2] == (0, "(0, 2)\n")
     assert "a1" in call(place, "check")[1]

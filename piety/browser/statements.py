@@ -126,7 +126,7 @@ class _Lines:
                 return ""
             if len(self.taken) < _ASKED and judge("".join(self.taken)) == "wrong":
                 return ""
-        return self._take()
+        return self._take().encode("utf-8", "replace").decode()  # half a character is no reason to stop, from 3.12 on
 
     def read_block(self) -> None:
         """Read on to where a block ends in which the tokenizer lost its way."""

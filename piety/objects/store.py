@@ -583,9 +583,11 @@ def _no_access(path: str, error: OSError) -> NoAccess:
 
 def damaged(path: str, why: str) -> DamagedImage:
     """The error of a file that cannot be opened; what it says is one line."""
+    import shlex
+
     return DamagedImage(
         f"{path} is damaged ({' '.join(why.split())}); it was left as it is. Go back to a copy, or save what can be "
-        f"read: {sys.executable} -m ZODB.fsrecover {path} RECOVERED"
+        f"read: {shlex.join((sys.executable, '-m', 'ZODB.fsrecover', path))} RECOVERED"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import piety
 
 PIETY = (sys.executable, "-m", "piety")
+LINE = shlex.join(PIETY)
 
 
 @pytest.fixture(autouse=True)
@@ -126,13 +128,13 @@ def test_a_pipe_needs_no_line_editing() -> None:
 
 def test_closed_input_is_the_end() -> None:
     """Also if there never was any."""
-    assert shell("", "sh", "-c", f"{sys.executable} -m piety shell <&-").returncode == 0
+    assert shell("", "sh", "-c", f"{LINE} shell <&-").returncode == 0
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     """`piety shell < script | head -1`."""
     script = "print('x' * 9999)\n" * 200
-    done = shell(script, "sh", "-c", f"{sys.executable} -m piety shell | head -c 1")
+    done = shell(script, "sh", "-c", f"{LINE} shell | head -c 1")
     assert done.stderr == ""
 
 
