@@ -60,9 +60,12 @@ def make(home: Place | None = None) -> Image:
     there = HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}")
     if is_home(place):
         raise there
+    made = not os.path.exists(place)
     try:
         os.makedirs(os.path.dirname(f"{birth}/{IMAGE_FILE}"))
-        os.chmod(place, 0o700)
+        os.chmod(os.path.dirname(f"{birth}/{IMAGE_FILE}"), 0o700)  # what is in an image is its owner's affair
+        if made:  # a folder that was there is not ours to close
+            os.chmod(place, 0o700)
     except OSError as error:
         raise NoHome(f"a home cannot be made at {place}: {error.strerror}; choose another place with --home") from error
     try:

@@ -70,7 +70,7 @@ def _with_image(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the open image of the home that was asked for."""
 
     def run(home: str | None, **arguments: Any) -> None:
-        place = home or click.get_current_context().find_root().params.get("home")
+        place = home or click.get_current_context().find_root().params.get("home") or None  # `--home ""` names none
         with _open(place) as image:
             command(image, **arguments)
 

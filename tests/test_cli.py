@@ -65,6 +65,38 @@ def test_traceback_shows_the_source_of_what_the_failed_turn_defined(place: Path)
     assert "    f(0)\n" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("import numpyy", "    import numpyy\n"),
+        ("class K:\n    y = 1 / 0", "    y = 1 / 0\n"),
+        ("def f(x=1/0): pass", "1/0"),
+    ],
+)
+def test_definition_that_fails_is_shown(place: Path, source: str, line: str) -> None:
+    """An import, class or function that fails while it is made has its own line in the traceback."""
+    assert line in run(place, "eval", source).stderr
+
+
+@pytest.mark.parametrize("source", ["import tour; tour.nxt()", "image.modules['k'] = 'x = ('"])
+def test_mistakes_in_modules_show_nothing_of_ours(place: Path, source: str) -> None:
+    """A mistyped name of a module, or a module saved with a syntax error: the user's line, and what is wrong."""
+    told = run(place, "eval", source).stderr
+    assert "piety/objects" not in told
+    assert source in told
+
+
+def test_new_leaves_the_rights_of_a_folder_that_was_there(tmp_path: Path) -> None:
+    """A folder that Piety makes is its owner's alone; of one that was there only the image is."""
+    there = tmp_path / "there"
+    there.mkdir(mode=0o755)
+    there.chmod(0o755)
+    run(None, "new", "--home", str(there))
+    run(None, "new", "--home", str(tmp_path / "fresh"))
+    modes = [path.stat().st_mode & 0o777 for path in (there, there / "image", tmp_path / "fresh")]
+    assert modes == [0o755, 0o700, 0o700]
+
+
 def test_use_of_a_lost_object_shows_the_user_code_alone(place: Path) -> None:
     """What was lost is told at the user's own line."""
     run(place, "eval", "f = open('/dev/null')")

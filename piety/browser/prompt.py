@@ -42,7 +42,7 @@ class Prompt:
         self._session: PromptSession[str] = PromptSession(
             ">>> ",
             multiline=True,
-            prompt_continuation="... ",
+            prompt_continuation=lambda _width, _line, wrapped: "" if wrapped else "... ",
             history=self.history,
             completer=_Completer(image),
             complete_while_typing=False,

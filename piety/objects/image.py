@@ -400,7 +400,9 @@ class Image:
 
     def _observe_records(self, notices: list[str]) -> None:
         for owner, leaf in self._changes.volatile:
-            for name in self._variables.owners(leaf) if owner is None or isinstance(owner, Group) else [_name(owner)]:
+            for name in (
+                self._variables.owners(leaf) if owner is None or isinstance(owner, Group) else [self._path(owner, leaf)]
+            ):
                 if (name, self._volatiles.key(leaf)) not in self._announced:
                     self._announced.add((name, self._volatiles.key(leaf)))
                     what = self._volatiles.what(leaf)
@@ -489,7 +491,9 @@ def _traceback(error: BaseException) -> str:
     users = [frame for frame in told.stack if not frame.filename.startswith(_OURS)]
     if not users and not isinstance(error, (SyntaxError, KeyboardInterrupt)):
         return "This is a bug of Piety; the turn was undone.\n" + "".join(told.format())
-    if not users or isinstance(error, LostError) or told.stack[-1] is users[-1]:
+    users = [frame for frame in users if not frame.filename.startswith("<frozen importlib")] or users
+    for_users = isinstance(error, (LostError, SyntaxError, ImportError)) or told.stack[-1].name == "__getattr__"
+    if not users or for_users or told.stack[-1].filename == users[-1].filename:
         told.stack[:] = users  # what raised is the user's code, or is meant for it
     else:
         told.stack[:] = told.stack[told.stack.index(users[0]) :]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import _ast
 import contextlib
+import keyword
 import os
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
@@ -205,7 +206,7 @@ def _fill(record: Module, parts: dict[str, Any]) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not name or not all(part.isidentifier() for part in name.split(".")):
+    if not name or not all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split(".")):
         raise PietyError(
             f"{name!r} cannot be a module's name; use words of letters, digits and _ with dots between them"
         )

@@ -130,6 +130,7 @@ class Evaluator:
         self._extra = extra
         self._statements = 0
         self._kept: dict[str, _Ready] = {}
+        self._trying: Definition | None = None  # the definition that is being run for the first time
         self._shown = shown  # `_` and `it`
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
         self._running: set[str] = set()  # definitions that are being run now
@@ -299,7 +300,10 @@ class Evaluator:
             definition = Definition(text, self._workspace.next_line)
         for name in bound:  # a variable of this name goes
             self.space.fetch(name)
+        self._trying = definition  # if it fails, its traceback shows its source
+        linecache.cache.pop(FILE, None)
         self._run_definition(definition, store=True)
+        self._trying = None
         for name in bound or set(self.namespace) - before - set(self._workspace.variables):
             if name in self.namespace:
                 self._keep(name, self.namespace.pop(name), definition)
@@ -454,6 +458,9 @@ class Evaluator:
         self.namespace.update(self._python_names)
         self._out.clear()
         self._used.clear()
+        if self._trying is not None:
+            self._trying = None
+            linecache.cache.pop(FILE, None)
         self._show_own(names)
 
     def changed_code(self) -> list[str]:
@@ -481,7 +488,8 @@ class Evaluator:
         )
 
     def _ordered(self) -> list[Definition]:
-        return sorted(set(self._workspace.definitions.values()), key=lambda each: each.line)
+        found = {*self._workspace.definitions.values(), *([self._trying] if self._trying is not None else [])}
+        return sorted(found, key=lambda each: each.line)
 
 
 def _text(node: Any, source: str) -> str:
