@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from ZODB.POSException import POSError
 
-from piety.objects.lost import Unread
+from piety.objects.lost import Lost, Unread
 
 # The unpickler written in Python: the fast one cannot be told what to do with an object that fails.
 _Unpickler: Any = pickle._Unpickler
@@ -96,5 +96,7 @@ for _name in ("reduce", "newobj", "build", "appends", "setitems", "append", "set
 
 def _unread(parts: list[Any], error: Exception) -> Unread:
     made = parts[1][0] if parts[0] is copyreg.__newobj__ else parts[0]  # type: ignore[attr-defined]
+    if isinstance(made, Lost):  # its class could not be stored, and was told to be lost
+        return Unread(f"an object of what was {made._what}", parts, made._made, made._how)
     name = f"{getattr(made, '__module__', '')}.{getattr(made, '__qualname__', made)}"
     return Unread(f"what {name} had made, which now fails with {type(error).__name__}: {error}", parts)

@@ -79,8 +79,10 @@ class Unread(Lost):
     __slots__ = ("_parts",)
     _why = "it cannot be made from what the image has of it, which is kept"
 
-    def __init__(self, what: str, parts: list[Any]) -> None:
-        super().__init__("", 0, what, "an earlier turn", "mend its class and resume")
+    def __init__(
+        self, what: str, parts: list[Any], made: str = "an earlier turn", how: str = "mend its class and resume"
+    ) -> None:
+        super().__init__("", 0, what, made, how)
         object.__setattr__(self, "_parts", parts)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -254,3 +254,13 @@ def test_a_file_is_written_out_when_the_system_stops(system: System, tmp_path: P
     system.run(f"f = open({str(path)!r}, 'w')", "held = [f]", "f.write('kept') and None")
     system.image.close()
     assert path.read_text() == "kept"
+
+
+def test_an_object_of_a_lost_class_says_how_to_get_it_again(system: System) -> None:
+    """A class made inside of a function cannot be stored; an object of it is lost with it, and says the same."""
+    system.run("def make():\n    class Inner: pass\n    return Inner()", "inner = make()")
+    system.resume()
+    told = system.show("inner")
+    assert "make.<locals>.Inner" in told
+    assert "to get it again: evaluate 'inner = make()'" in told
+    assert told.count("<Lost") == 1
