@@ -328,9 +328,6 @@ class Image:
         """What a name of the workspace stands for if that is in memory, else `MISSING`; touches and loads nothing."""
         return self._evaluator.peek(name)
 
-    def unload_module(self, name: str) -> None:
-        self._importer.unload(name)
-
     def show(self, value: Any) -> str:
         """The repr of a value, asked for in a turn that is always undone: looking changes nothing."""
         with self.look():
