@@ -61,6 +61,7 @@ class Outcome:
         self.error: BaseException | None = None
         self.traceback = ""
         self.notices: list[str] = []
+        self.shown = ""  # the repr of the value, where somebody asked for it to be shown
 
     def __repr__(self) -> str:
         return f"<outcome: {'failed' if self.error is not None else 'done'}>"
