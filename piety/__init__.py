@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from piety.boot import open
     from piety.errors import PietyError, PietyInUse
-    from piety.objects.image import Image, Outcome
+    from piety.objects.image import Image
+    from piety.objects.turns import Outcome
     from piety.objects.lost import Lost, LostError
 
 __all__ = ["Image", "Lost", "LostError", "Outcome", "PietyError", "PietyInUse", "open"]
@@ -31,7 +32,7 @@ _PLACES = {
     "PietyError": "piety.errors",
     "PietyInUse": "piety.errors",
     "Image": "piety.objects.image",
-    "Outcome": "piety.objects.image",
+    "Outcome": "piety.objects.turns",
     "Lost": "piety.objects.lost",
     "LostError": "piety.objects.lost",
 }

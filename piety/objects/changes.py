@@ -134,6 +134,11 @@ class Changes:
         """Look at `obj` in every turn from now on, and leave it in memory."""
         self._kept[obj._p_oid] = obj
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no object that is watched was touched since the last turn."""
+        return not self._touched
+
     def touched(self) -> list[Any]:
         return [obj for obj, _digest in self._touched.values() if obj._p_changed is not None]
 
@@ -179,6 +184,12 @@ class Changes:
                 obj._p_invalidate()
         for each in (self._stored, self._written_leaves, self.records):
             each.clear()
+
+    def let_go(self, oids: Iterable[bytes]) -> None:
+        """What these records were given is not written after all: it will be loaded again."""
+        for oid in oids:
+            for each in (self._aside, self._kept, self._leaves, self._touched):
+                each.pop(oid, None)
 
     def is_volatile(self, oid: bytes) -> bool:
         """Whether the record holds something that cannot be stored."""

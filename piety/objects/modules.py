@@ -49,7 +49,7 @@ class ModulesOf(MutableMapping[str, str]):
 
     @property
     def _importer(self) -> Importer:
-        return self._image._importer
+        return self._image._turns.importer
 
     def __getitem__(self, name: str) -> str:
         return decode_source(self._record(name).source.data)

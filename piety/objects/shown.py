@@ -45,6 +45,11 @@ class Shown:
         self._variables.touch(self._lives)
         self._changes.touch(self._objects)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether this turn has neither used nor set them."""
+        return not self._used
+
     def set(self, name: str, value: Any) -> None:
         self._values[name] = value
         self._used = True

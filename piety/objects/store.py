@@ -7,6 +7,7 @@ This is the one module that touches private names of ZODB; each is listed here a
     Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
     Connection._storage         the storage as this connection sees it, savepoints included
     Connection._cache, ._db     the objects in memory, the database
+    Connection._registered_objects   those that changed since the last savepoint
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
     ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
     ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
@@ -441,6 +442,14 @@ class ImageConnection(Connection):
         """The same for an object of class `kind` if it had this state."""
         with _Looker(self, []) as looker:
             return looker._dump(kind, state), looker.pickler
+
+    def has_changes(self) -> bool:
+        """Whether anything has to be written that is not in a savepoint yet."""
+        return bool(self._registered_objects)
+
+    def changed_objects(self) -> list[Any]:
+        """The objects known to have changed since the last savepoint."""
+        return list(self._registered_objects)
 
     def stored(self, obj: Any) -> bytes:
         """The record that the image has of `obj`."""

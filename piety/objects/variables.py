@@ -161,6 +161,11 @@ class Variables:
     def begin(self) -> None:
         self.touch(self._kept)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether this turn has touched no variable yet."""
+        return not (self._touched or self._fetched)
+
     def names(self, space: Space) -> set[str]:
         """The variables of a space that this turn has touched or assigned so far."""
         return {name for place, name in self._fetched if place is space} | set(space.present())
@@ -351,6 +356,11 @@ class Variables:
             for group in (shared.first, shared.second):
                 if isinstance(group, Group):
                     self._let_go(group, group._p_oid)
+
+    def let_go(self, oids: Iterable[bytes]) -> None:
+        """What these records were given is not written after all: it will be loaded again."""
+        for oid in oids:
+            self._lives.pop(oid, None)
 
     def _let_go(self, group: Group, oid: bytes) -> None:
         self._lives.pop(oid, None)

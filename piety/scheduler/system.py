@@ -14,7 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from piety.objects.image import Image, Outcome
+from piety.objects.image import Image
+from piety.objects.turns import Outcome
 from piety.scheduler.turns import Call, Evaluate
 
 

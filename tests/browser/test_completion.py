@@ -206,7 +206,7 @@ def test_nothing_is_loaded_touched_or_written(home: Path) -> None:
         image.evaluate("numbers.append(4)")
         assert names(image, "numbers.appe") == ["append"]
         with image.turn("look what was touched"):
-            assert image._variables.touched() == []
+            assert image._turns.variables.touched() == []
     with piety.open(home) as image:
         assert image.evaluate("numbers").value == [1, 2, 3, 4]
         assert (home / "image" / "image.fs").stat().st_size - size < 1000

@@ -155,7 +155,7 @@ def test_a_change_that_is_taken_back_writes_nothing(made: System) -> None:
 def test_only_what_changed_is_written(made: System) -> None:
     """One bucket of a tree, one note of many."""
     made.run("world.big[250].append('x')")
-    assert len(made.image._changes.records) == 1
+    assert len(made.image._turns.changes.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ def run_program(home: Path, elsewheres: Any, steps: list[str]) -> None:
                     image.show(outcome.value)
                 expected = model.run(each.replace("show ", "_ = ", 1) if showing else each)
                 if expected is not None or (showing and outcome.value is None):
-                    image._shown.show(None)  # test_workspace tells what it is after a failure
+                    image._turns.shown.show(None)  # test_workspace tells what it is after a failure
                     model.names["_"] = None
                 assert expected == (None if outcome.error is None else type(outcome.error)), outcome.traceback
                 if model.shares():

@@ -255,14 +255,14 @@ def test_ctrl_c_during_a_commit_waits_for_the_end_of_the_turn(
     prepared: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is being written is written, whole; then the interrupt comes to whoever asked for the turn."""
-    commit = prepared.image._commit
+    commit = prepared.image._turns._commit
 
-    def interrupted(label: str, user: str | None = None) -> None:
+    def interrupted(label: str, user: str) -> None:
         signal.raise_signal(signal.SIGINT)
         commit(label, user)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it is for one turn only
-        patch.setattr(prepared.image, "_commit", interrupted)
+        patch.setattr(prepared.image._turns, "_commit", interrupted)
         prepared.image.evaluate("n = 5; items.append(7)")
     assert prepared.run("n, items[-1]") == (5, 7)
     assert prepared.elsewhere("n, items[-1]") == ["(5, 7)"]

@@ -1,0 +1,85 @@
+"""What is to be said about the records that a turn has written: each thing once.
+
+- a name that holds what cannot be stored
+- a class or function that was changed from outside its definition
+- a plain object that stands in two records, and would come back as two
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from piety.objects.changes import Shared, find_path
+from piety.objects.variables import Group
+from piety.objects.world import World
+
+if TYPE_CHECKING:
+    from piety.objects.turns import Turns
+
+
+class Notices:
+    """Knows what was said already about the turns of one open image."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._said: set[tuple[Any, ...]] = set()
+
+    def about_this_turn(self) -> list[str]:
+        """What is to be said now, when the turn is written; nothing that user code does here may make it fail."""
+        notices: list[str] = []
+        try:
+            for key, notice in self._all():
+                if key not in self._said:
+                    self._said.add(key)
+                    notices.append(notice)
+        except BaseException as error:  # a `__reduce__` or `__hash__` of the user's
+            notices.append(
+                f"there is more to be said of this turn, but looking failed with {type(error).__name__}: {error}"
+            )
+        return notices
+
+    def _all(self) -> Iterator[tuple[tuple[Any, ...], str]]:
+        turns = self._turns
+        for owner, leaf in turns.changes.volatile:
+            for name in self._names(owner, leaf):
+                what = turns.volatiles.what(leaf)
+                yield (
+                    (name, turns.volatiles.key(leaf)),
+                    f"{name} holds {what}, which cannot be stored; it is there until the system stops",
+                )
+        for name in turns.evaluator.changed_code():
+            yield (
+                (name,),
+                f"{name} was set from outside its definition and is so until the system stops; write it in there",
+            )
+        for shared in turns.changes.shared():
+            first, second = paths = self._keep(shared)
+            yield (
+                paths,
+                f"{first} and {second} are the same {type(shared.value).__name__} in two records; "
+                "after a stop they will be two: keep it in one place, or make it persistent",
+            )
+
+    def _names(self, owner: Any, leaf: Any) -> list[str]:
+        if owner is None or isinstance(owner, Group):
+            return self._turns.variables.owners(leaf)
+        return [self._path(owner, leaf)]
+
+    def _keep(self, shared: Shared) -> tuple[str, ...]:
+        """See that two records share an object as long as they can; the paths to it."""
+        owners = (shared.first, shared.second)
+        paths = sorted(self._path(owner, shared.value) for owner in owners)
+        for owner in owners:
+            self._turns.variables.keep(owner) if isinstance(owner, Group) else self._turns.changes.keep(owner)
+        return tuple(paths)
+
+    def _path(self, owner: Any, value: Any) -> str:
+        if isinstance(owner, Group):
+            return " = ".join(self._turns.variables.owners(value)) or "a variable"
+        path = find_path(owner, value) or _name(owner)
+        return path.replace(_name(owner), "world", 1) if type(owner) is World else path
+
+
+def _name(owner: Any) -> str:
+    return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}"

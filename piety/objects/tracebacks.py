@@ -1,0 +1,32 @@
+"""What a person should see of an error."""
+
+from __future__ import annotations
+
+import os
+
+from piety.errors import PietyError
+from piety.objects.lost import LostError
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def traceback_of(error: BaseException) -> str:
+    """The text of an error: one line for a `PietyError`, else the traceback of the user's own code.
+
+    An error with no frame of the user's in it is a bug of ours, and says so with all its frames.
+    """
+    if isinstance(error, PietyError):
+        return f"{error}\n"
+    import traceback
+
+    told = traceback.TracebackException.from_exception(error)
+    users = [frame for frame in told.stack if not frame.filename.startswith(_OURS)]
+    if not users and not isinstance(error, (SyntaxError, KeyboardInterrupt)):
+        return "This is a bug of Piety; the turn was undone.\n" + "".join(told.format())
+    users = [frame for frame in users if not frame.filename.startswith("<frozen importlib")] or users
+    for_users = isinstance(error, (LostError, SyntaxError, ImportError)) or told.stack[-1].name == "__getattr__"
+    if not users or for_users or told.stack[-1].filename == users[-1].filename:
+        told.stack[:] = users  # what raised is the user's code, or is meant for it
+    else:
+        told.stack[:] = told.stack[told.stack.index(users[0]) :]
+    return "".join(told.format())

@@ -1,0 +1,360 @@
+"""Turns: each one event handled to the end, as a transaction that happens whole or leaves no trace.
+
+The order of a turn's end is what makes its promises hold:
+
+    1. what lies in the workspace's namespace is sorted into definitions and variables
+    2. objects that changed without saying so are found
+    3. the variables that changed are given to their records
+    4. the transaction is committed: it is on disk, whole
+    5. memory is settled: what was touched goes back to rest
+    6. only now does anything leave: values, output, notices
+
+If anything fails before 4 is done, memory is brought back to what the image has, and the turn leaves no trace.
+
+Turns that are ready at the same time are committed together, because most of a small turn's time is its commit.  Then
+4 is a savepoint for all but the last of them, so that one that fails is undone alone; 5 follows each savepoint, and 6
+waits for the commit.  If that fails, all of them are undone.  A turn that changes nothing and says nothing needs none
+of this, and costs a few function calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from piety.errors import CommitFailed, NoTurn
+from piety.objects.changes import Changes
+from piety.objects.importing import Importer
+from piety.objects.interrupts import Interrupts, of_this_thread
+from piety.objects.lost import Volatiles
+from piety.objects.notices import Notices
+from piety.objects.shown import Shown
+from piety.objects.store import ImageConnection, ImageStorage
+from piety.objects.tracebacks import traceback_of
+from piety.objects.variables import Variables
+from piety.objects.workspace import Evaluator
+
+DESCRIPTION = 500  # characters of the log's line about turns that were committed together
+
+
+class Outcome:
+    """What a turn left: the value of a last expression, what was printed, and the exception if it failed.
+
+    `traceback` is its text as a person should see it; `notices` are lines about what was committed, such as a name
+    that cannot be stored; `shown` is the repr of the value, where somebody asked for it.
+    """
+
+    def __init__(self, value: Any = None, output: str = "", error: BaseException | None = None) -> None:
+        self.value = value  # no dataclass: importing that takes a tenth of the start
+        self.output = output
+        self.error = error
+        self.traceback = ""
+        self.notices: list[str] = []
+        self.shown = ""
+
+    def __repr__(self) -> str:
+        return f"<outcome: {'failed' if self.error is not None else 'done'}>"
+
+
+QUIET = Outcome()  # of each turn that has changed nothing, printed nothing and has no value
+
+
+class Turn:
+    """Something to do as a turn.  Subclasses say what."""
+
+    label = "a turn"  # for the log, one line
+    user: str | None = None  # who wants it; else the person who runs the process
+    made = ""  # the source that it evaluates, one line
+    show = False  # whether its value becomes `_`
+
+    def work(self) -> Any:
+        """What to do: user code, or what calls it."""
+        raise NotImplementedError
+
+
+class Turns:
+    """Runs the turns of one open image.
+
+    `undo_log` takes what brings memory back if the turn that runs fails.  `before_write` is called at the end of each
+    turn that changed something, as a part of it.
+    """
+
+    def __init__(self, connection: ImageConnection, storage: ImageStorage, user: str) -> None:
+        self._connection = connection
+        self._storage = storage
+        self._transactions = connection.transaction_manager
+        self.user = user
+        self.label = self.made = ""  # of the turn that runs; "" between turns
+        self.interrupts: Interrupts = of_this_thread()
+        self.undo_log: list[Callable[[], object]] = []
+        self.volatiles = Volatiles()
+        self.changes = Changes(connection)
+        self.variables = Variables(connection, self.changes)
+        self.shown = Shown(self.variables, self.changes)
+        self.evaluator: Evaluator  # set by the image, when it has found its world
+        self.importer: Importer
+        self.before_write: Callable[[], None] = lambda: None
+        self._notices = Notices(self)
+        self._is_open = False  # whether a transaction is
+        self._is_unsettled = False  # whether the last turn has touched something, and memory is not settled yet
+        self._savepoint: Any = None  # where the transaction stood after the last turn that changed something
+        self._written: set[bytes] = set()  # the objects that the transaction has written up to there
+        self._mark = self._base = 0  # where the undo log of the turn begins, and its own part of that
+        connection.note = self._note
+
+    def _note(self, obj: Any) -> Any:
+        how = f"evaluate {self.made!r}" if self.made else "make it anew"
+        return self.volatiles.note(obj, f"turn {self.label!r}", how)
+
+    # -- one turn, around a block
+
+    @contextlib.contextmanager
+    def one(self, label: str, user: str | None) -> Iterator[Outcome]:
+        """Run the block as one turn; the outcome gets what there is to say about it."""
+        outcome = Outcome()
+        self._begin(label)
+        try:
+            with self._user_code():
+                yield outcome
+                self._find_changes()
+            self._commit(self.label, user or self.user)
+            self._settle(Turn(), outcome)
+        except BaseException:
+            self._undo()
+            raise
+        finally:
+            self._end()
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """Run the block as a turn that is always undone."""
+        self._begin("look")
+        try:
+            with self._user_code():
+                yield
+        finally:
+            self._undo()
+            self._end()
+
+    @contextlib.contextmanager
+    def _user_code(self) -> Iterator[None]:
+        self.interrupts.allow()
+        try:
+            yield
+        finally:
+            self.interrupts.hold()
+
+    # -- several turns
+
+    def together(self, turns: Iterable[Turn], done: list[tuple[Turn, Outcome]], stay_open: bool = False) -> None:
+        """Run turns and commit them together; `done` gets each with its outcome.
+
+        Never raises for what a turn does; one that fails is undone alone.  With `stay_open` the transaction stays open
+        if nothing was written in it: for a loop that goes on at once, and lets nobody else in between.
+        Raises KeyboardInterrupt for a Ctrl-C that came too late for the last turn; `done` is filled then.
+        """
+        waiting = iter(turns)
+        turn = next(waiting, None)
+        if turn is None:
+            return
+        self._begin(turn.label)
+        there, sys.stdout = sys.stdout, io.StringIO()
+        try:
+            while turn is not None:
+                done.append((turn, self._run(turn)))
+                turn = next(waiting, None)
+                if turn is not None and self._is_unsettled:
+                    self._save()
+                    self._settle(*done[-1])
+                    self._prepare()
+            self._finish(done, stay_open)
+        except BaseException as error:  # of the store: nothing of all this is on disk
+            self._undo()
+            done += [(each, QUIET) for each in (turn, *waiting) if each is not None]
+            done[:] = [(each, _unwritten(outcome, error)) for each, outcome in done]
+        finally:
+            sys.stdout = there
+            self._end()
+
+    def _run(self, turn: Turn) -> Outcome:
+        output: Any = sys.stdout
+        self.label, self.made = turn.label, turn.made
+        try:
+            self.interrupts.allow()
+            try:
+                value = turn.work()
+                if not self._is_untouched() or (turn.show and value is not None):
+                    self._find_changes()
+                    self._is_unsettled = True
+            finally:
+                self.interrupts.hold()
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
+            return self._fail(error, output)
+        if value is None and not self._is_unsettled and not output.tell():
+            return QUIET
+        return Outcome(value, _taken(output))
+
+    def _fail(self, error: BaseException, output: io.StringIO) -> Outcome:
+        outcome = Outcome(None, _taken(output), error)
+        try:
+            outcome.traceback = traceback_of(error)  # while the source of what the turn defined is there
+        finally:
+            self._let_go_of_changes()
+            if self._savepoint is not None:
+                self._savepoint.rollback()
+            else:
+                self._transactions.abort()
+                self._transactions.begin()
+            self._take_back(self._mark)
+            self._prepare()
+        return outcome
+
+    def _finish(self, done: list[tuple[Turn, Outcome]], stay_open: bool) -> None:
+        if self._savepoint is not None or self._connection.has_changes():
+            labels = "; ".join(dict.fromkeys(turn.label for turn, _outcome in done))
+            users = ", ".join(dict.fromkeys(turn.user or self.user for turn, _outcome in done))
+            self._commit(one_line(labels, DESCRIPTION), users)
+        elif not stay_open:
+            self._transactions.abort()
+            self._is_open = False
+        if self._is_unsettled:
+            self._settle(*done[-1])
+
+    # -- the parts of a turn
+
+    def _begin(self, label: str) -> None:
+        if self.label:
+            raise NoTurn(f"a turn is running already ({self.label}); turns do not nest")
+        self.interrupts.begin()
+        self.label = one_line(label) or "a turn"
+        try:
+            if not self._is_open:  # one in which nothing was done is as good as new
+                self._transactions.begin()
+                self._is_open = True
+            self._savepoint = None
+            self._written.clear()
+            self.undo_log.clear()
+            self._prepare()
+        except BaseException:
+            self._end()
+            raise
+
+    def _prepare(self) -> None:
+        """The next turn of a transaction can begin."""
+        self._is_unsettled = False
+        self._mark = len(self.undo_log)
+        self.changes.begin()
+        self.variables.begin()
+        self.importer.begin()
+        self._base = len(self.undo_log)
+
+    def _is_untouched(self) -> bool:
+        """Whether the turn has touched nothing: then there is nothing to compare, to write or to put to rest."""
+        return (
+            len(self.undo_log) == self._base
+            and not self._connection.has_changes()
+            and self.changes.is_untouched
+            and self.variables.is_untouched
+            and self.evaluator.is_untouched
+            and self.shown.is_untouched
+        )
+
+    def _find_changes(self) -> None:
+        self.evaluator.end_turn()
+        self.changes.find()
+        self.variables.gather()
+        self.before_write()
+
+    def _save(self) -> None:
+        """Keep what the turn changed, if the ones that follow fail."""
+        if self._connection.has_changes():
+            self._savepoint = _written_or_told(self._transactions.savepoint)
+
+    def _commit(self, label: str, user: str) -> None:
+        transaction = self._transactions.get()
+        transaction.user, transaction.description = one_line(user), label
+        _written_or_told(transaction.commit)
+        self._is_open = False
+        self._storage.keep_index_fresh(len(self._written) + len(self.changes.records))
+
+    def _settle(self, turn: Turn, outcome: Outcome) -> None:
+        """The turn is written: remember what the image has of it now, and what is to be said about it."""
+        self._written.update(self.changes.records)
+        self.variables.settle()
+        outcome.notices = self._notices.about_this_turn()
+        if turn.show and outcome.value is not None:
+            self.shown.show(outcome.value)
+        self._rest(self.shown.hold())
+
+    def _rest(self, leave: list[Any]) -> None:
+        """What the turn touched goes back to rest, but for the objects to `leave` in memory."""
+        self.evaluator.rest()
+        self.variables.rest()
+        self.changes.settle(leave)
+
+    def _undo(self) -> None:
+        """Bring memory back to what the image has."""
+        self._let_go_of_changes()
+        self.variables.let_go(self._written)
+        self.changes.let_go(self._written)
+        self._transactions.abort()
+        self._is_open = False
+        self._take_back(0)
+
+    def _let_go_of_changes(self) -> None:
+        self.variables.undo()
+        self.changes.undo()
+
+    def _take_back(self, mark: int) -> None:
+        while len(self.undo_log) > mark:
+            self.undo_log.pop()()
+        self._rest(self.shown.undo())
+
+    def _end(self) -> None:
+        """The turn is over; a Ctrl-C that came too late for it comes now."""
+        self.label = self.made = ""
+        self.interrupts.end()
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        if self._is_open:
+            self._transactions.abort()
+            self._is_open = False
+        for each in (self.shown, self.variables, self.changes, self.volatiles):
+            each.forget()
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """The first line of a text, for the log."""
+    lines = text.strip().splitlines()
+    more = len(lines) > 1 or (bool(lines) and len(lines[0]) > longest)
+    return "" if not lines else lines[0][:longest] + (" ..." if more else "")
+
+
+def _taken(output: Any) -> str:
+    text: str = output.getvalue()
+    output.seek(0)
+    output.truncate()
+    return text
+
+
+def _written_or_told(write: Callable[[], Any]) -> Any:
+    try:
+        return write()
+    except OSError as error:
+        raise CommitFailed(
+            f"the turn could not be written ({error.strerror or error}) and was undone; "
+            "make room on the disk and do it again"
+        ) from error
+
+
+def _unwritten(outcome: Outcome, error: BaseException) -> Outcome:
+    """The outcome of a turn that ended well, or had not begun, and then could not be written."""
+    if outcome.error is not None:
+        return outcome
+    failed = Outcome(None, outcome.output, error)
+    failed.traceback = traceback_of(error)
+    return failed
