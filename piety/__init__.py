@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from piety.boot import open
     from piety.errors import PietyError, PietyInUse
     from piety.objects.image import Image
-    from piety.objects.turns import Outcome
     from piety.objects.lost import Lost, LostError
+    from piety.objects.turns import Outcome
 
 __all__ = ["Image", "Lost", "LostError", "Outcome", "PietyError", "PietyInUse", "open"]
 __version__ = "0.1"
@@ -39,6 +39,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    place = _PLACES.get(name) or import_module("piety.scheduler.names").NAMES.get(name)
+    if place is None:
         raise AttributeError(f"module 'piety' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(place), name)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 from piety.errors import HomeExists, NoHome
 from piety.objects.image import IMAGE_FILE, Image
+from piety.objects.variables import MISSING
 
 Place = str | os.PathLike[str]
 
@@ -38,7 +41,7 @@ def open(home: Place | None = None, create: bool = False) -> Image:
     """
     place = _absolute(home)
     if os.path.exists(f"{place}/{IMAGE_FILE}"):
-        return Image(place)
+        return _whole(Image(place))
     if is_home(place):
         raise NoHome(
             f"{place} is a home without an image ({IMAGE_FILE} is missing); "
@@ -69,7 +72,7 @@ def make(home: Place | None = None) -> Image:
     except OSError as error:
         raise NoHome(f"a home cannot be made at {place}: {error.strerror}; choose another place with --home") from error
     try:
-        with Image(birth, create=True) as image:
+        with _whole(Image(birth, create=True)) as image:
             image.modules.import_paths(_userland())
         os.rename(os.path.dirname(f"{birth}/{IMAGE_FILE}"), folder)
         os.rmdir(birth)
@@ -80,7 +83,19 @@ def make(home: Place | None = None) -> Image:
         if isinstance(error, OSError) and is_home(place):  # another process was faster
             raise there from None
         raise
-    return Image(place)
+    return _whole(Image(place))
+
+
+def _whole(image: Image) -> Image:
+    """An image whose code knows the names of the whole system, not only those of the store."""
+    image.offer = _offer
+    return image
+
+
+def _offer(name: str) -> Any:
+    from piety.scheduler.names import NAMES
+
+    return getattr(import_module(NAMES[name]), name) if name in NAMES else MISSING
 
 
 def _absolute(home: Place | None) -> str:

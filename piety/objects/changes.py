@@ -38,7 +38,9 @@ def is_immutable(value: Any) -> bool:
         return not is_bound(value)
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
-    return issubclass(kind, (Persistent, type)) or type(kind).__module__ == "enum"
+    if kind is types.MethodType:
+        return is_immutable(value.__self__)
+    return issubclass(kind, (Persistent, type)) or type(kind).__module__ == "enum" or kind in _CONSTANT
 
 
 def holds_mutables(state: Any) -> bool:
@@ -262,6 +264,15 @@ def _may_hold_mutables(obj: Any) -> bool:
 def _makes_own_state(kind: type) -> bool:
     """Whether a class makes the state of its objects itself, which then does not tell what hangs on them."""
     return kind.__getstate__ is not Persistent.__getstate__ and not kind.__module__.startswith("BTrees.")
+
+
+_CONSTANT: set[type] = set()  # classes whose instances never change
+
+
+def never_changes(kind: type) -> type:
+    """Class decorator: instances are values, so whatever holds one need not be compared for its sake."""
+    _CONSTANT.add(kind)
+    return kind
 
 
 _OWN: set[type] = set()  # classes that look after their plain values themselves (see `variables.Group`)

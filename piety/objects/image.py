@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from transaction import TransactionManager
@@ -19,8 +19,10 @@ from transaction import TransactionManager
 from piety.errors import NewerFormat, NoImage, NoTurn, PietyError, PietyInUse, TooLate
 from piety.objects.broken import find
 from piety.objects.importing import Importer
+from piety.objects.interrupts import Interrupts
 from piety.objects.store import ImageConnection, ImageStorage, damaged, open_database
 from piety.objects.turns import Outcome, Turn, Turns, one_line
+from piety.objects.variables import MISSING
 from piety.objects.workspace import NAME, Evaluator
 from piety.objects.world import FORMAT, World
 
@@ -60,6 +62,10 @@ class Image:
             )
         self._home: str = home
         self.notices: list[str] = []  # what there is to say about the last turn
+        self.offer: Callable[[str], Any] = lambda name: MISSING  # what else code finds under a name, without an import
+        self.system: Any = None  # the system that runs it, if one does
+        self.touched: set[int] = set()  # the numbers of the tasks that turns did something to; for that system
+        self.effects: set[int] = set()  # and of the effects that they asked for
         self._renames: dict[str, str] = {}
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
         try:
@@ -69,9 +75,9 @@ class Image:
                 self._make_world()
             self.world: World = self._find_world()
             self._renames = dict(self.world.renames)
-            turns, names = self._turns, {"world": self.world, "image": self}
+            turns = self._turns
             turns.evaluator = Evaluator(
-                self.world.workspace, turns.variables, turns.shown, turns.undo_log.append, names
+                self.world.workspace, turns.variables, turns.shown, turns.undo_log.append, self._offer
             )
             turns.importer = Importer(self.world.modules, turns.variables, turns.undo_log.append)
         except BaseException as error:
@@ -80,6 +86,7 @@ class Image:
                 raise
             # of what every image begins with, some record is damaged
             raise damaged(f"{home}/{IMAGE_FILE}", f"{type(error).__name__}: {error}") from error
+        turns.before_write = self._tell_watchers
         turns.importer.install()
         sys.modules[NAME] = turns.evaluator.module
         self.world._p_deactivate()  # it was read before its objects could find their classes in the image
@@ -154,6 +161,15 @@ class Image:
     # -- turns
 
     @property
+    def interrupts(self) -> Interrupts:
+        """Who hears a Ctrl-C."""
+        return self._turns.interrupts
+
+    @interrupts.setter
+    def interrupts(self, interrupts: Interrupts) -> None:
+        self._turns.interrupts = interrupts
+
+    @property
     def in_turn(self) -> bool:
         return bool(self._turns.label)
 
@@ -196,6 +212,22 @@ class Image:
         except KeyboardInterrupt:
             raise TooLate(done[0][1]) from None
         return done[0][1]
+
+    def number_of(self, obj: Any) -> bytes:
+        """The number under which a persistent object is kept; a new one gets one, and is stored with this turn."""
+        if obj._p_oid is None:
+            self._connection.add(obj)
+        number: bytes = obj._p_oid
+        return number
+
+    def _offer(self, name: str) -> Any:
+        """What code of the workspace finds under a name that it has not made itself; else `MISSING`."""
+        return self.world if name == "world" else self if name == "image" else self.offer(name)
+
+    def _tell_watchers(self) -> None:
+        """A turn ends: the tasks that watch an object which it has changed are told, as a part of it."""
+        if (tasks := self.world.tasks) is not None:
+            tasks.tell_watchers(self._connection.changed_objects())
 
     def _require_open(self) -> None:
         if Image._open is not self:
@@ -260,6 +292,14 @@ class Image:
         if renamed is not None:
             module, _, name = renamed.partition(":")
         return find(module, name)
+
+
+def current() -> Image:
+    """The image that is open in this process.  Raises `NoTurn` if none is, or no turn runs in it."""
+    image = Image._open
+    if image is None or not image.in_turn:
+        raise NoTurn("this can be done in a turn only: at the shell, in a task, or in a `with image.turn(...)`")
+    return image
 
 
 def _user() -> str:

@@ -4,10 +4,8 @@ A Ctrl-C stops what user code does in a turn, and nothing else of it: a commit t
 is brought back to half, would break what turns promise.  So from the begin of a turn to its end it waits, but for the
 moments in which it is allowed.
 
-    Masked    for a program that opens an image: the signal is masked, and Python's own handler raises it when the turn
-              is over, if it came too late to stop anything
-    Nobody    in a thread that is not the main one, where Python raises no Ctrl-C
-
+In a program that opens an image the signal is masked, and Python's own handler raises it when the turn is over, if it
+came too late to stop anything.  In a thread that is not the main one Python raises no Ctrl-C at all.
 A running system has its own (see `scheduler/signals.py`).
 """
 
@@ -15,11 +13,10 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without enumerations that take time
 import threading
-from typing import Any, Protocol
 
 
-class Interrupts(Protocol):
-    """`begin`; any number of `allow` and `hold` in turn; `end`."""
+class Interrupts:
+    """`begin`; any number of `allow` and `hold` in turn; `end`.  This one is for where no Ctrl-C comes."""
 
     def begin(self) -> None:
         """A turn begins: Ctrl-C waits."""
@@ -34,7 +31,7 @@ class Interrupts(Protocol):
         """The turn is over.  May raise KeyboardInterrupt, if one came too late."""
 
 
-class Masked:
+class Masked(Interrupts):
     """Masks the signal in the main thread."""
 
     def begin(self) -> None:
@@ -54,15 +51,7 @@ class Masked:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._before)
 
 
-class Nobody:
-    """No Ctrl-C comes here."""
-
-    def begin(self) -> None: ...
-
-    allow = hold = end = begin
-
-
-def of_this_thread() -> Any:
-    """The interrupts of a program that begins a turn in this thread."""
+def of_this_thread() -> Interrupts:
+    """The interrupts of a program that begins its turns in this thread."""
     is_main = threading.current_thread() is threading.main_thread()
-    return Masked() if is_main and hasattr(_signal, "pthread_sigmask") else Nobody()
+    return Masked() if is_main and hasattr(_signal, "pthread_sigmask") else Interrupts()

@@ -7,7 +7,7 @@ This is the one module that touches private names of ZODB; each is listed here a
     Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
     Connection._storage         the storage as this connection sees it, savepoints included
     Connection._cache, ._db     the objects in memory, the database
-    Connection._registered_objects   those that changed since the last savepoint
+    Connection._registered_objects, ._added   those that changed, and those that are new, since the last savepoint
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
     ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
     ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
@@ -448,8 +448,8 @@ class ImageConnection(Connection):
         return bool(self._registered_objects)
 
     def changed_objects(self) -> list[Any]:
-        """The objects known to have changed since the last savepoint."""
-        return list(self._registered_objects)
+        """The objects known to have changed since the last savepoint; not those that were made since."""
+        return [obj for obj in self._registered_objects if obj._p_oid not in self._added]
 
     def stored(self, obj: Any) -> bytes:
         """The record that the image has of `obj`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import FrameType
 
 from piety.errors import PietyError
 from piety.objects.lost import LostError
@@ -30,3 +31,19 @@ def traceback_of(error: BaseException) -> str:
     else:
         told.stack[:] = told.stack[told.stack.index(users[0]) :]
     return "".join(told.format())
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file is a part of Piety."""
+    return file.startswith(_OURS)
+
+
+def frames_of(error: BaseException | None) -> list[tuple[FrameType, int]]:
+    """The frames of the user's code in which an error was raised, outermost first, each with its line."""
+    found = []
+    step = None if error is None else error.__traceback__
+    while step is not None:
+        if not step.tb_frame.f_code.co_filename.startswith(_OURS):
+            found.append((step.tb_frame, step.tb_lineno))
+        step = step.tb_next
+    return found

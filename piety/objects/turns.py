@@ -69,10 +69,14 @@ class Turn:
     user: str | None = None  # who wants it; else the person who runs the process
     made = ""  # the source that it evaluates, one line
     show = False  # whether its value becomes `_`
+    runs_user_code = True  # else no Ctrl-C is for it
 
     def work(self) -> Any:
         """What to do: user code, or what calls it."""
         raise NotImplementedError
+
+    def is_done(self, outcome: Outcome) -> None:
+        """Called by a loop when the turn is on disk, or was undone."""
 
 
 class Turns:
@@ -183,7 +187,8 @@ class Turns:
         output: Any = sys.stdout
         self.label, self.made = turn.label, turn.made
         try:
-            self.interrupts.allow()
+            if turn.runs_user_code:
+                self.interrupts.allow()
             try:
                 value = turn.work()
                 if not self._is_untouched() or (turn.show and value is not None):

@@ -112,8 +112,8 @@ def _statement_code(node: Any, source: str, file: str, flags: int) -> types.Code
 class Evaluator:
     """Runs sources in the workspace.
 
-    `journal(undo)` is called for each change in memory that a failed turn must take back.  `extra` are names that code
-    may use as long as the workspace has none of its own by that name: `world`, `image`.
+    `journal(undo)` is called for each change in memory that a failed turn must take back.  `extra(name)` gives what
+    code may use as long as the workspace has none of its own by that name: `world`, `image`; or `MISSING`.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Evaluator:
         variables: Variables,
         shown: Shown,
         journal: Callable[[Callable[[], object]], None],
-        extra: dict[str, Any],
+        extra: Callable[[str], Any],
     ) -> None:
         self._workspace = workspace
         self._variables = variables
@@ -159,7 +159,7 @@ class Evaluator:
         if value is MISSING:
             value = self._shown.get(name)
         if value is MISSING:
-            value = self._python.get(name, self._extra.get(name, MISSING))
+            value = self._python[name] if name in self._python else self._extra(name)
         return value
 
     def own(self, name: str) -> Any:
@@ -187,7 +187,7 @@ class Evaluator:
         if name in self._workspace.definitions or name in self._workspace.variables:
             return self._variables.peek(self.space, name)
         shown = self._shown.peek(name)
-        return shown if shown is not MISSING else self._python.get(name, self._extra.get(name, MISSING))
+        return shown if shown is not MISSING else self._python[name] if name in self._python else self._extra(name)
 
     def names(self) -> list[str]:
         """All names of the workspace, without loading what they stand for."""
@@ -450,6 +450,11 @@ class Evaluator:
                 self._set_defined(name, value)
                 del self.defined[name]
         self._out.clear()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether this turn has used no definition and assigned no name."""
+        return not self._used and not self._out and len(self.namespace) == len(self._python_names)
 
     def rest(self) -> None:
         """The turn is over, one way or the other: its names are out of the way again."""

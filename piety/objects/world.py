@@ -25,6 +25,9 @@ FORMAT = 1
 class World(Persistent):
     """The root of everything that lives in the image.  Keep your own objects in attributes of it."""
 
+    tasks: Any = None  # `scheduler.tasks.Tasks`, from the first task on
+    transcript: Any = None  # `scheduler.output.Transcript`, from the first that prints there
+
     def __init__(self) -> None:
         self.format = FORMAT
         self.modules = Modules()
@@ -33,7 +36,7 @@ class World(Persistent):
         self.renames = OOBTree()  # "old.module:Name" -> "new.module:Name", for classes that moved
 
     def __repr__(self) -> str:
-        own = ("format", "modules", "workspace", "history", "renames")
+        own = ("format", "modules", "workspace", "history", "renames", "tasks", "transcript")
         self._p_activate()  # it rests between turns, if plain things hang on it
         names = [name for name in vars(self) if name not in own]
         return f"<world{': ' + ', '.join(names) if names else ''}>"

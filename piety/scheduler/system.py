@@ -1,79 +1,167 @@
 """A running system: an open image, and the thread on which its turns run.
 
-The thread that calls `run` is the turn thread; only there does user code get control.  Everybody else (fronts on the
-asyncio loop, workers) asks for turns with `evaluate`, `call` and `interrupt`, from any thread.
+The thread that calls `run` is the turn thread; only there does user code get control (see `loop.py`).  Everybody else
+(fronts on the asyncio loop, workers, the watch) asks for turns, from any thread.
+
+Coming up: hooks, in order, then tasks.  Going down: no new turns, the running one may finish within the grace time and
+is interrupted after that; hooks; what was counted is written.
 """
 
 from __future__ import annotations
 
-import queue
-import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from persistent.timestamp import TimeStamp
+
 from piety.objects.image import Image
-from piety.objects.turns import Outcome
-from piety.scheduler.turns import Call, Evaluate
+from piety.objects.turns import Outcome, Turn
+from piety.scheduler import clock, hooks
+from piety.scheduler.loop import Loop
+from piety.scheduler.requests import Ask, Call, Evaluation
+from piety.scheduler.signals import Signals
+from piety.scheduler.tasks import Tasks, tasks_of
+from piety.scheduler.timers import Timers
+from piety.scheduler.watch import Limit, Watch, stack
+
+GRACE = 5.0  # seconds that the running turn gets to end by itself, when the system stops
 
 
 class System:
-    """The running system of one open image."""
+    """The running system of one open image.  With `safe` no hook is called, and all tasks are suspended first."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, safe: bool = False) -> None:
         self.image = image
-        self.started = time.time()
-        self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._running: Any = None
-        self._since = 0.0
+        self.started = clock.now()
+        self.notices: list[str] = []  # what a person should know who has started it
+        self.is_stopping = False
+        self._is_safe = safe
+        alive = TimeStamp(image.storage.lastTransaction()).timeTime()
+        with image.turn("start"):
+            self.tasks: Tasks = tasks_of(image)
+            alive = max(alive, self.tasks.stopped or 0.0)
+            if safe:
+                _suspend_all(self.tasks)
+            image.effects.update(self.tasks.effects)
+            self.loop = Loop(image, self.tasks, Timers(self.tasks, alive, self.started))
+        self._signals = Signals(self.stop)
+        self._watch = Watch(self)
+        self.loop.on_work, self.loop.on_rest = self._watch.wake, self._watch.rest
+        self.hook_limit: Limit | None = None  # while hooks are called
+        image.system = self
 
     # -- from any thread
 
     def evaluate(
-        self, source: str, user: str | None = None, show: bool = False, ask: Callable[[str], str] | None = None
+        self, source: str, user: str | None = None, show: bool = False, ask: Ask | None = None
     ) -> Future[Outcome]:
         """Ask for a turn that evaluates `source`; its outcome comes when it is on disk."""
-        return self._submit(Evaluate(source, user, show, ask))
+        turn = Evaluation(self.loop, source, user, show, ask)
+        self.loop.ask(turn)
+        return turn.future
 
     def call(self, work: Callable[[Image], Any]) -> Future[Any]:
-        """Ask for `work(image)` to be called between two turns."""
-        return self._submit(Call(work))
+        """Ask for `work(image)` to be called between two passes of turns."""
+        call = Call(work)
+        self.loop.call(call)
+        return call.future
 
     def interrupt(self) -> str | None:
-        """Stop the turn that is running now; what it was, or None if none runs."""
-        running = self._running
-        if running is None:
-            return None
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        return str(getattr(running, "source", "a turn"))
+        """Stop the turn that runs now; its label, or None if none runs."""
+        turn = self.loop.running
+        return turn.label if turn is not None and self._signals.interrupt() else None
 
-    def stop(self, grace: float = 5.0) -> None:
-        """Ask the system to stop: the running turn may finish within `grace` seconds, and is interrupted then."""
-        self._waiting.put(None)
+    def stop(self, grace: float = GRACE) -> None:
+        """Let the system stop; the turn that runs is interrupted if it goes on for longer than `grace` seconds."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            self.loop.stop()
+            patience = threading.Thread(target=self._insist, args=(grace,), name="piety-stop", daemon=True)
+            patience.start()
+
+    def _insist(self, grace: float) -> None:
+        pause = threading.Event()
+        while not pause.wait(grace):
+            if not self._signals.interrupt():
+                return
+
+    @property
+    def limit(self) -> Limit:
+        """How long a turn may take."""
+        return self.hook_limit or Limit(*self.tasks.limit)
 
     def status(self) -> dict[str, Any]:
-        """What the system is doing now."""
-        running = self._running
+        """What the system is doing now: since when it runs, the turn that runs, the last hog."""
+        turn, since = self.loop.running, self.loop.since
         return {
             "started": self.started,
-            "running": None if running is None else str(getattr(running, "source", "a turn")),
-            "running_seconds": None if running is None else time.monotonic() - self._since,
+            "running": None if turn is None else turn.label,
+            "running_seconds": None if turn is None else time.perf_counter() - since,
+            "running_stack": None if turn is None else stack(),
+            "hog": self._watch.hog,
+            "notices": self.notices,
         }
-
-    def _submit(self, turn: Any) -> Future[Any]:
-        self._waiting.put(turn)
-        future: Future[Any] = turn.future
-        return future
 
     # -- on the turn thread
 
-    def run(self) -> None:
-        """Run turns until `stop`."""
-        while (turn := self._waiting.get()) is not None:
-            self._running, self._since = turn, time.monotonic()
-            try:
-                turn.run(self.image)
-            finally:
-                self._running = None
+    def run(self, until_idle: bool = False) -> None:
+        """Come up, run turns until `stop` (or until nothing is ready or due), and go down."""
+        if threading.current_thread() is threading.main_thread():
+            self._signals.install()
+        self.image.interrupts = self._signals
+        self._watch.start()
+        try:
+            if not self._is_safe:
+                self._call_hooks("resume")
+            self.loop.run(until_idle)
+            if not self._is_safe:
+                self._call_hooks("stop")
+            self._write_totals()
+        finally:
+            self.loop.effects.close()
+            self._watch.stop()
+            self._signals.remove()
+            self.image.system = None
+
+    def _call_hooks(self, when: hooks.When) -> None:
+        self.hook_limit = Limit(hooks.LIMIT, interrupt=True)
+        with self.image.look():
+            due = hooks.due(self.tasks, when)
+        for hook in due:
+            self._watch.wake()
+            (_turn, outcome), *_ = self.image.run([_HookTurn(self.loop, hook)])
+            if outcome.error is not None:
+                why = f"{type(outcome.error).__name__}: {outcome.error}"
+                self.notices.append(f"on_{when} {hook.name} failed and is in quarantine ({why}); see hooks()")
+                with self.image.turn(f"quarantine of {hook.name}"):
+                    hook.quarantine = why
+        self.hook_limit = None
+        self._watch.rest()
+
+    def _write_totals(self) -> None:
+        with self.image.turn("stop"):
+            for number, turn in self.loop.turns.items():
+                if number in self.tasks.table and turn.counts != self.tasks.totals.get(number):
+                    self.tasks.totals[number] = turn.counts
+            self.tasks.stopped = clock.now()
+
+
+class _HookTurn(Turn):
+    def __init__(self, loop: Loop, hook: hooks.Hook) -> None:
+        self.label = f"on_{hook.when} {hook.name}"
+        self._loop, self._hook = loop, hook
+
+    def work(self) -> None:
+        self._loop.begins(self)
+        try:
+            self._hook.function()
+        finally:
+            self._loop.running = None
+
+
+def _suspend_all(tasks: Tasks) -> None:
+    for task in list(tasks.table.values()):
+        task.suspend()

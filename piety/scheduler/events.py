@@ -1,0 +1,276 @@
+"""What a task waits for.
+
+    every(2.5)          each 2.5 seconds; what was missed while the system was stopped is skipped, or see `missed`
+    at(moment)          once, at a datetime or a time in seconds since the epoch
+    after(10)           once, so many seconds after the task began to wait
+    message             each time something is sent to the task, one message a turn
+    changed(obj)        after each turn that has changed a persistent object
+    signal("dinner")    each time somebody says `notify("dinner")`
+    lines("door")       each line that comes in on the socket `door` in the home
+
+An event is a value: it never changes, and lies in the record of its task.  Where its task will be found when it
+happens is in the tables of `Tasks`: `begin` puts it there and `end` takes it out, in the turn that says so.  What has
+happened and was not handled yet waits in a queue of the task (`messages` or `happened`), so it is in the image too.
+A new kind of event is a subclass with these methods; the loop knows timers and `tasks.ready`, and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from persistent import Persistent
+
+from piety.errors import PietyError
+from piety.objects.changes import never_changes
+from piety.scheduler import clock
+
+if TYPE_CHECKING:
+    from piety.scheduler.tasks import Task, Tasks
+
+Missed = Literal["skip", "catch_up", "once"]
+
+
+@never_changes
+class Event:
+    """What a task waits for; see the head of this file."""
+
+    queue: str | None = None  # the attribute of the task in which what has happened waits; None for timers
+    repeats = True  # whether the task waits for the same again after its turn
+
+    def begin(self, tasks: Tasks, task: Task) -> None:
+        """The task begins to wait."""
+        if self.queue is not None and getattr(task, self.queue):
+            tasks.ready.insert(task.number)
+
+    def end(self, tasks: Tasks, task: Task) -> None:
+        """It does not wait any more."""
+        tasks.ready.discard(task.number)
+
+    def pause(self, tasks: Tasks, task: Task) -> None:
+        """It gets no turns for a while; `begin` ends that.  What happens in between waits in its queue."""
+        tasks.ready.discard(task.number)
+
+    def take(self, tasks: Tasks, task: Task) -> Any:
+        """The oldest thing that has happened, taken out of its queue by the turn that handles it."""
+        assert self.queue is not None
+        waiting = getattr(task, self.queue)
+        value = waiting.take_first()
+        if not waiting:
+            tasks.ready.discard(task.number)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+
+# -- timers
+
+
+@never_changes
+class Timer(Event):
+    """An event that time brings.  `tasks.due` has it by the time when it is due."""
+
+    period = 0.0  # seconds to the next time; 0 for once
+
+    def first(self, now: float) -> float:
+        """When it is due for a task that begins to wait now."""
+        raise NotImplementedError
+
+    def begin(self, tasks: Tasks, task: Task) -> None:
+        self._wait(tasks, task, self.first(clock.now()))
+
+    def end(self, tasks: Tasks, task: Task) -> None:
+        super().end(tasks, task)
+        if task.due is not None:
+            tasks.due.pop((task.due, task.number), None)
+            task.due = None
+
+    def pause(self, tasks: Tasks, task: Task) -> None:
+        self.end(tasks, task)
+
+    def take(self, tasks: Tasks, task: Task) -> float:
+        """The time since when it has been due; a timer that repeats writes nothing here."""
+        tasks.ready.discard(task.number)  # it was asked for out of its time, by a retry
+        assert task.due is not None
+        return task.due
+
+    def _wait(self, tasks: Tasks, task: Task, due: float) -> None:
+        task.due = due
+        tasks.due[due, task.number] = self if self.period else None
+
+
+@never_changes
+class Every(Timer):
+    """Each so many seconds, counted from when the task began to wait."""
+
+    def __init__(self, seconds: float, missed: Missed = "skip") -> None:
+        self.period = seconds
+        self.missed = missed
+
+    def first(self, now: float) -> float:
+        return now + self.period
+
+    def next(self, due: float, now: float) -> float:
+        """The first time after `now` on the grid that `due` lies on."""
+        if due > now:
+            return due
+        following = due + self.period * (math.floor((now - due) / self.period) + 1)
+        return following if following > now else following + self.period  # the last bit of a float
+
+    def take(self, tasks: Tasks, task: Task) -> float:
+        due = super().take(tasks, task)
+        if self.missed == "catch_up":  # each is delivered once, so where it stands must be in the image
+            self.end(tasks, task)
+            self._wait(tasks, task, due + self.period)
+        return due
+
+    def __repr__(self) -> str:
+        return f"every({self.period:g}{'' if self.missed == 'skip' else f', missed={self.missed!r}'})"
+
+
+@never_changes
+class At(Timer):
+    """Once, at a time; at once if that has passed."""
+
+    repeats = False
+
+    def __init__(self, when: float) -> None:
+        self.when = when
+
+    def first(self, now: float) -> float:
+        return self.when
+
+    def __repr__(self) -> str:
+        return f"at({datetime.fromtimestamp(self.when).astimezone().isoformat(' ', 'seconds')})"
+
+
+@never_changes
+class After(Timer):
+    """Once, so many seconds after the task began to wait."""
+
+    repeats = False
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def first(self, now: float) -> float:
+        return now + self.seconds
+
+    def __repr__(self) -> str:
+        return f"after({self.seconds:g})"
+
+
+# -- what others bring
+
+
+@never_changes
+class Message(Event):
+    """Something was sent to the task."""
+
+    queue = "messages"
+
+    def __repr__(self) -> str:
+        return "message"
+
+
+@never_changes
+class Signal(Event):
+    """Somebody has said that something of this name has happened."""
+
+    queue = "happened"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def begin(self, tasks: Tasks, task: Task) -> None:
+        super().begin(tasks, task)
+        tasks.signals[self.name, task.number] = None
+
+    def end(self, tasks: Tasks, task: Task) -> None:
+        super().end(tasks, task)
+        tasks.signals.pop((self.name, task.number), None)
+
+    def __repr__(self) -> str:
+        return f"signal({self.name!r})"
+
+
+@never_changes
+class Changed(Event):
+    """A turn has changed a persistent object."""
+
+    queue = "happened"
+
+    def __init__(self, obj: Persistent) -> None:
+        self.obj = obj
+
+    def begin(self, tasks: Tasks, task: Task) -> None:
+        super().begin(tasks, task)
+        tasks.watch(self.obj, task)
+
+    def end(self, tasks: Tasks, task: Task) -> None:
+        super().end(tasks, task)
+        tasks.unwatch(self.obj, task)
+
+    def __repr__(self) -> str:
+        return f"changed({type(self.obj).__qualname__} object)"
+
+
+@never_changes
+class Lines(Signal):
+    """A line came in on a socket in the home.  Each is a signal of the socket's name, made by the running system."""
+
+    def __repr__(self) -> str:
+        return f"lines({self.name.removeprefix('socket:')!r})"
+
+
+message = Message()
+
+
+def every(seconds: float, missed: Missed = "skip") -> Every:
+    """Each so many seconds.
+
+    `missed` says what becomes of the times that passed while the system was stopped: "skip" forgets them, "once" gives
+    one turn for all of them, "catch_up" a turn for each (and then each turn writes where it stands).
+    """
+    if not seconds > 0:
+        raise PietyError(f"every({seconds!r}): give the seconds between two times, more than 0")
+    if missed not in ("skip", "once", "catch_up"):
+        raise PietyError(f"every(..., missed={missed!r}): say 'skip', 'once' or 'catch_up'")
+    return Every(float(seconds), missed)
+
+
+def at(when: datetime | float) -> At:
+    """Once, at a moment: a datetime (of this place, if it has no time zone) or seconds since the epoch."""
+    return At(when.timestamp() if isinstance(when, datetime) else float(when))
+
+
+def after(seconds: float) -> After:
+    """Once, so many seconds after the task begins to wait."""
+    return After(float(seconds))
+
+
+def changed(obj: Any) -> Changed:
+    """After each turn that has changed `obj`, a persistent object; several changes at once count once."""
+    if not issubclass(type(obj), Persistent):
+        raise PietyError(
+            f"changed() needs a persistent object, and a {type(obj).__qualname__} is plain: "
+            "give its class the base persistent.Persistent, or watch the object that holds it"
+        )
+    return Changed(obj)
+
+
+def signal(name: str) -> Signal:
+    """Each time somebody says `notify(name)`."""
+    return Signal(name)
+
+
+def lines(name: str) -> Lines:
+    """Each line that comes in on the Unix socket `name` in the home, while the system runs."""
+    if not name.isidentifier():
+        raise PietyError(f"lines({name!r}): give the socket a name of letters, digits and _")
+    return Lines(f"socket:{name}")

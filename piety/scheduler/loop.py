@@ -1,0 +1,213 @@
+"""The turn loop: the only place where user code gets control.
+
+One thread runs it, one turn at a time.  Each pass takes what is ready, once round: first what people have asked for,
+in the order in which they did, then each task that has something to do.  All of a pass is committed together, and only
+then do answers leave.  Who has more to do comes again in the next pass, behind the others, so nobody is starved; and a
+pass takes no more turns after `SLICE` seconds, so that no answer waits for many others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import perf_counter
+
+from piety.errors import CommitFailed
+from piety.objects.image import Image
+from piety.objects.turns import Outcome, Turn
+from piety.scheduler import clock
+from piety.scheduler.effects import Effects
+from piety.scheduler.failures import Record, frames
+from piety.scheduler.requests import Call
+from piety.scheduler.tasks import Task, Tasks
+from piety.scheduler.timers import Timers
+
+SLICE = 0.02  # seconds: a person does not notice that, and it is worth some twenty commits
+PAUSE = 1.0  # seconds to the next try when nothing can be written, or to the next look at conditions that are False
+
+
+class TaskTurn(Turn):
+    """The turns of one task, one after the other, and what is counted of them."""
+
+    def __init__(self, loop: Loop, task: Task) -> None:
+        self.label = f"task {task.name}"
+        self.task = task
+        self.turns, self.seconds, self.failures = loop.tasks.totals.get(task.number, (0, 0.0, 0))
+        self._loop = loop
+        self._is_blocked = False  # whether its condition was False
+
+    @property
+    def counts(self) -> tuple[int, float, int]:
+        """Turns, seconds, failures."""
+        return self.turns, self.seconds, self.failures
+
+    def work(self) -> None:
+        loop = self._loop
+        begin = loop.begins(self)
+        self.turns += 1
+        try:
+            self._is_blocked = not self.task.take_turn(loop.tasks)
+        finally:
+            loop.running = None
+            self.seconds += perf_counter() - begin
+
+    def is_done(self, outcome: Outcome) -> None:
+        """The turn is on disk, or was undone."""
+        if outcome.error is not None:
+            self.failures += 1
+            self._loop.failed(self, outcome)
+        elif self._is_blocked:
+            self._loop.blocked.add(self.task.number)
+        elif self.task.event.queue is not None:  # there may be more in it
+            self._loop.image.touched.add(self.task.number)
+
+
+class _LookAround(Turn):
+    """The first turn of each pass: to read in the image what has become ready."""
+
+    label = "the turn loop"
+    runs_user_code = False
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def work(self) -> None:
+        self._loop.look_around()
+
+
+class Loop:
+    """Runs the turns of one image, in the thread that calls `run`.
+
+    `ask`, `call` and `stop` may be called from any thread.  `running` is the turn that has control, since `since`.
+    """
+
+    def __init__(self, image: Image, tasks: Tasks, timers: Timers) -> None:
+        self.effects = Effects(tasks, self.ask)
+        self.image = image
+        self.tasks = tasks
+        self.timers = timers
+        self.on_work: Callable[[], None] = lambda: None  # called when a pass begins,
+        self.on_rest: Callable[[], None] = lambda: None  # and when there is nothing to do
+        self.running: Turn | None = None
+        self.since = 0.0
+        self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
+        self._calls: deque[Call] = deque()
+        self._asked: deque[Turn] = deque()
+        self._ready: dict[int, None] = dict.fromkeys(tasks.ready)  # in the order in which they became so
+        self.turns: dict[int, TaskTurn] = {}
+        self._records: list[Record] = []  # of turns that have failed
+        self._look_around = _LookAround(self)
+        self._next: float | None = None  # when to go on if nobody asks for anything
+        self._not_before = 0.0  # when the disk is full: no task before that
+        self._seen = b""  # the last transaction that was seen
+        self._wake = threading.Event()
+        self._is_stopping = False
+
+    # -- from any thread
+
+    def ask(self, turn: Turn) -> None:
+        """Run this turn in the next pass."""
+        self._asked.append(turn)
+        self._wake.set()
+
+    def call(self, call: Call) -> None:
+        """Call this before the next pass."""
+        self._calls.append(call)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Make `run` return when the pass that runs is over."""
+        self._is_stopping = True
+        self._wake.set()
+
+    # -- in the turn thread
+
+    def run(self, until_idle: bool = False) -> None:
+        """Run turns until `stop`, or until nothing is ready or due."""
+        while not self._is_stopping:
+            self._wake.clear()
+            self.on_work()
+            if not self.pass_once():
+                if until_idle and not self.effects.are_running:
+                    return
+                self.on_rest()
+                self._wait()
+
+    def pass_once(self) -> bool:
+        """Run what is ready, once round; whether there was anything."""
+        while self._calls:
+            self._calls.popleft().run(self.image)
+        done = self.image.run(self._pass(), stay_open=True)
+        for turn, outcome in done:
+            turn.is_done(outcome)
+        return len(done) > 1 or bool(self._asked)
+
+    def _pass(self) -> Iterator[Turn]:
+        """The turns of a pass; each is chosen when the one before it is over."""
+        yield self._look_around
+        until = perf_counter() + SLICE
+        records, self._records = self._records, []
+        yield from records
+        for _ in range(len(self._asked)):
+            if perf_counter() > until:
+                break
+            yield self._asked.popleft()
+        for number in list(self._ready) if clock.now() >= self._not_before else ():
+            del self._ready[number]
+            if (turn := self.turn_of(number)) is not None:
+                yield turn
+            if perf_counter() > until:
+                break
+
+    def turn_of(self, number: int) -> TaskTurn | None:
+        """The turns of a task; None if it has ended."""
+        turn = self.turns.get(number)
+        if turn is None and (task := self.tasks.table.get(number)) is not None:
+            turn = self.turns[number] = TaskTurn(self, task)
+        return turn
+
+    def look_around(self) -> None:
+        """Read in the image what has become ready since the last pass, and when something will."""
+        image, touched = self.image, self.image.touched
+        if (last := image.storage.lastTransaction()) != self._seen or clock.now() >= (self._next or 0.0):
+            self._seen = last
+            touched |= self.blocked
+            self.blocked.clear()
+        while touched:
+            self._look_at(touched.pop())
+        for number in image.effects:
+            self.effects.begin(number)
+        image.effects.clear()
+        for number in self.timers.pop(clock.now()):
+            self._ready[number] = None
+        self._next = None if self._ready else self.timers.next()
+
+    def _look_at(self, number: int) -> None:
+        task = self.tasks.table.get(number)
+        if task is None:
+            self.turns.pop(number, None)
+        elif number in self.tasks.ready:
+            self._ready[number] = None
+        self.timers.arm(number, None if task is None else task.due)
+
+    def begins(self, turn: Turn) -> float:
+        """A turn gets control; when."""
+        self.running, self.since = turn, perf_counter()
+        return self.since
+
+    def failed(self, turn: TaskTurn, outcome: Outcome) -> None:
+        """A turn of a task was undone: see to it that it is known, or, if only the disk is full, done later."""
+        if isinstance(outcome.error, CommitFailed):
+            self._not_before = clock.now() + PAUSE
+            self.image.touched.add(turn.task.number)
+            return
+        with self.image.look():  # what the objects' own code does while they are shown leaves no trace
+            shown = frames(outcome.error)
+        self._records.append(Record(self.tasks, turn.task, outcome, shown))
+
+    def _wait(self) -> None:
+        times = [each for each in (self._next, self._not_before if self._ready else None) if each is not None]
+        if self.blocked:
+            times.append(clock.now() + PAUSE)
+        self._wake.wait(max(0.0, min(times) - clock.now()) if times else None)

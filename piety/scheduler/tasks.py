@@ -1,0 +1,413 @@
+"""Tasks: what gets turns of its own, and goes on after a restart.
+
+    Task        asked to take one turn with one thing that has happened, it says what it waits for next
+    Handler     a task that calls a function each time its event happens; made by `spawn`
+    Queue       what has happened to a task and was not handled yet
+    Tasks       the tables of all tasks: `world.tasks`
+
+A task is in one of these states:
+
+    waiting     it gets a turn when its event happens, if its condition `enabled` allows it
+    retrying    the same, after a turn that failed: it waits a while to try that turn again
+    suspended   it gets none until `resume`; what is sent to it waits
+    failed      as suspended, after a turn that failed; its failure tells why (see `failures.py`)
+    done        it has nothing to wait for any more, and has left the tables; `restart` brings it back
+    cancelled   the same, by `cancel`
+
+All of it is in the image: a turn that takes a message, does something with it and sends another happens whole or not
+at all, so each message is handled once.  Where a periodic timer stands is not: that follows from when it began, so a
+tick that changes nothing writes nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from BTrees.LLBTree import LLTreeSet
+from BTrees.LOBTree import LOBTree
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from piety.errors import PietyError
+from piety.objects.image import current
+from piety.scheduler.events import Event, Message, Signal, Timer
+from piety.scheduler.output import Place, place, put
+from piety.scheduler.retries import Retry
+
+WAITING, RETRYING, SUSPENDED, FAILED = "waiting", "retrying", "suspended", "failed"
+DONE, CANCELLED = "done", "cancelled"
+ENDED = (DONE, CANCELLED)
+
+Condition = bool | Callable[[], object]
+
+
+class TaskEnded(PietyError):
+    """The task is done or cancelled, and gets no turns any more."""
+
+
+class Queue(Persistent):
+    """Things in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._tree = LOBTree()
+
+    def put(self, value: Any) -> None:
+        self._tree[self._tree.maxKey() + 1 if self._tree else 0] = value
+
+    def take_first(self) -> Any:
+        return self._tree.pop(self._tree.minKey())
+
+    def first(self) -> Any:
+        return self._tree[self._tree.minKey()]
+
+    def clear(self) -> None:
+        self._tree.clear()
+
+    def __len__(self) -> int:
+        return len(self._tree)
+
+    def __bool__(self) -> bool:
+        return bool(self._tree)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._tree.values())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} waiting>"
+
+
+class Task(Persistent):
+    """What gets turns.  I know what I wait for and what has happened to me; a subclass says in `step` what I do."""
+
+    number = 0
+    state = WAITING
+    retry: Retry | None = None
+    out: Place | None = None
+    tries = 0  # how often the turn that is due has failed
+    due: float | None = None  # when a timer was due first; of a periodic one the next times follow from that
+    messages: Queue | tuple[()] = ()  # what was sent
+    happened: Queue | tuple[()] = ()  # signals and changes
+    _event: Event
+    _enabled: Condition = True
+
+    def __init__(self, event: Event, name: str) -> None:
+        self._event = event
+        self.name = name
+
+    def step(self, value: Any) -> Event | None:
+        """Take one turn with what has happened; what I wait for next, or None if I am done."""
+        raise NotImplementedError
+
+    # -- what a person does with a task
+
+    @property
+    def event(self) -> Event:
+        """What I wait for.  Assigning another begins to wait for that."""
+        return self._event
+
+    @event.setter
+    def event(self, event: Event) -> None:
+        tasks = self._tasks()
+        _require_event(event)
+        self._event.end(tasks, self)
+        self._event = event
+        if self.state == WAITING:
+            event.begin(tasks, self)
+        tasks.touch(self)
+
+    @property
+    def enabled(self) -> Condition:
+        """Whether I get turns when my event happens: True, False, or a function that tells each time."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, condition: Condition) -> None:
+        self._enabled = condition
+        self._tasks().touch(self)
+
+    def suspend(self) -> None:
+        """Give me no turns until `resume`."""
+        if self.state not in ENDED:
+            self._leave(SUSPENDED)
+
+    def resume(self) -> None:
+        """Give me turns again."""
+        if self.state in ENDED:
+            raise TaskEnded(f"{self!r} has ended; restart() begins it anew")
+        self._wait()
+
+    def cancel(self) -> None:
+        """End me, and forget what I have not handled."""
+        if self.state not in ENDED:
+            self._tasks().remove(self, CANCELLED)
+
+    def restart(self) -> None:
+        """Begin to wait anew, whatever state I am in; what was not handled is forgotten."""
+        tasks = self._tasks()
+        if self.state not in ENDED:
+            tasks.remove(self, DONE)
+        tasks.add(self)
+
+    def send(self, value: Any) -> None:
+        """Put a message where I find it."""
+        if self.state in ENDED:
+            raise TaskEnded(f"{self!r} has ended, and takes no messages; restart() begins it anew")
+        self._put("messages", value, Message)
+
+    def receive(self) -> Any:
+        """The oldest message that was sent to me, taken out of my queue; None if there is none."""
+        return self.messages.take_first() if self.messages else None
+
+    def __repr__(self) -> str:
+        return f"<task {self.number} {self.name!r}: {self.state}{self._waits_for()}>"
+
+    def _waits_for(self) -> str:
+        return f" for {self._event!r}" if self.state == WAITING else ""
+
+    # -- what the system does with it
+
+    def take_turn(self, tasks: Tasks) -> bool:
+        """One turn, with the oldest thing that has happened; False if my condition did not allow it."""
+        event = self._event
+        if self.state == RETRYING:
+            self._wait()
+        if self.state != WAITING:
+            return True
+        if not self.is_enabled():
+            return False
+        value = event.take(tasks, self)
+        then = self.step(value)
+        if self.tries:
+            self.tries = 0
+        if then is None:
+            tasks.remove(self, DONE)
+        elif then is not self._event:
+            self.event = then
+        output: Any = sys.stdout
+        if self.out is not None and output.tell():
+            put(self.out, output)
+        return True
+
+    def is_enabled(self) -> bool:
+        condition = self._enabled
+        return condition is True or bool(condition() if callable(condition) else condition)
+
+    def happens(self, value: Any) -> None:
+        """Something that I wait for has happened."""
+        self._put("happened", value, Signal)
+
+    def leave(self, tasks: Tasks) -> None:
+        """I am taken out of the tables."""
+        self._stop_trying(tasks)
+        self._event.end(tasks, self)
+
+    def fail(self) -> None:
+        """A turn of mine has failed for good."""
+        self._leave(FAILED)
+
+    def try_again(self, tasks: Tasks, when: float) -> None:
+        """A turn of mine has failed, and I wait until `when` to try it again."""
+        self._leave(RETRYING)
+        self.due = when
+        tasks.due[when, self.number] = None
+
+    def _leave(self, state: str) -> None:
+        """Stop to wait for my event."""
+        tasks = self._tasks()
+        self._stop_trying(tasks)
+        self._event.pause(tasks, self)
+        self.state = state
+        tasks.touch(self)
+
+    def _stop_trying(self, tasks: Tasks) -> None:
+        if self.state == RETRYING:
+            tasks.due.pop((self.due, self.number), None)
+            self.due = None
+
+    def _wait(self) -> None:
+        if self.state != WAITING:
+            tasks = self._tasks()
+            self._stop_trying(tasks)
+            self.state = WAITING
+            self._event.begin(tasks, self)
+            tasks.touch(self)
+
+    def _put(self, queue: str, value: Any, kind: type[Event]) -> None:
+        if not isinstance(getattr(self, queue), Queue):
+            setattr(self, queue, Queue())
+        getattr(self, queue).put(value)
+        if self._event.queue == queue and self.state == WAITING:
+            tasks = self._tasks()
+            tasks.ready.insert(self.number)
+            tasks.touch(self)
+
+    def _tasks(self) -> Tasks:
+        return tasks_of(current())
+
+
+class Handler(Task):
+    """A task that calls a function each time its event happens.
+
+    The function gets what has happened (the message, the changed object, the time when a timer was due) if it takes an
+    argument: for a timer, one that it cannot do without.
+    """
+
+    def __init__(self, event: Event, action: Callable[..., object], name: str) -> None:
+        super().__init__(event, name)
+        self.action = action
+
+    def step(self, value: Any) -> Event | None:
+        event = self._event
+        takes = getattr(self, "_v_takes", None)
+        if takes is None or takes[0] is not self.action:
+            takes = self._v_takes = (self.action, _takes(self.action, isinstance(event, Timer)))
+        if takes[1]:
+            self.action(value)
+        else:
+            self.action()
+        return self._event if self._event is not event or event.repeats else None
+
+
+def _takes(action: Callable[..., object], only_if_it_must: bool) -> bool:
+    try:
+        signature = inspect.signature(action)
+    except (ValueError, TypeError):  # a built-in that does not tell
+        return not only_if_it_must
+    try:
+        signature.bind() if only_if_it_must else signature.bind(None)
+    except TypeError:
+        return only_if_it_must
+    return not only_if_it_must
+
+
+class Tasks(Persistent):
+    """The tables of all tasks that have not ended.  I am `world.tasks`, and `tasks()` shows me.
+
+    `table` has the tasks by number; `due` the timers by time and number (the event, if it repeats); `ready` the
+    numbers of those with something in the queue they wait for; `signals` and `watched` who waits for a name or for
+    an object.  `failures` and `effects` are those of `failures.py` and `effects.py`.
+    """
+
+    limit: tuple[float | None, bool] = (None, False)  # see `watch.py`
+    stopped: float | None = None  # when the system was stopped last
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.table = LOBTree()
+        self.due = OOBTree()
+        self.ready = LLTreeSet()
+        self.signals = OOBTree()
+        self.watched = OOBTree()
+        self.failures = LOBTree()
+        self.effects = LOBTree()
+        self.hooks = LOBTree()
+        self.totals = LOBTree()  # number -> turns, seconds, failures up to the last stop
+
+    def add(self, task: Task) -> None:
+        """A task begins to wait."""
+        if not task.number:
+            self.newest = task.number = self.newest + 1
+        self.table[task.number] = task
+        task.state = WAITING
+        task.event.begin(self, task)
+        self.touch(task)
+
+    def remove(self, task: Task, state: str) -> None:
+        """A task has ended."""
+        task.leave(self)
+        task.state = state
+        for name in ("messages", "happened"):
+            if getattr(task, name):
+                setattr(task, name, ())
+        self.table.pop(task.number, None)
+        self.totals.pop(task.number, None)
+        self.touch(task)
+
+    def touch(self, task: Task) -> None:
+        """This turn has done something to a task: whoever runs the image looks at it when the turn is over."""
+        current().touched.add(task.number)
+
+    def find(self, key: int | str) -> Task:
+        """A task by its number or its name.  Raises KeyError."""
+        if isinstance(key, str):
+            for task in self.table.values():
+                if task.name == key:
+                    return task
+        elif key in self.table:
+            return self.table[key]
+        raise KeyError(f"there is no task {key!r}; tasks() shows those that are")
+
+    # -- who waits for an object
+
+    def watch(self, obj: Persistent, task: Task) -> None:
+        self.watched[current().number_of(obj), task.number] = None
+
+    def unwatch(self, obj: Persistent, task: Task) -> None:
+        self.watched.pop((current().number_of(obj), task.number), None)
+
+    def tell_watchers(self, changed: Iterable[Any]) -> None:
+        """These objects are changed by the turn that ends; called by the image, as a part of that turn."""
+        if self.watched:
+            for obj in changed:
+                oid = obj._p_oid
+                for _oid, number in list(self.watched.keys((oid, 0), (oid, self.newest))):
+                    task = self.table[number]
+                    if not any(each is obj for each in task.happened):
+                        task.happens(obj)
+
+
+def tasks_of(image: Any) -> Tasks:
+    """The tasks of an image; made at first use, in a turn."""
+    tasks: Tasks | None = image.world.tasks
+    if tasks is None:
+        tasks = image.world.tasks = Tasks()
+    return tasks
+
+
+def _require_event(event: Any) -> Event:
+    if not issubclass(type(event), Event):
+        raise PietyError(
+            f"{event!r} is nothing to wait for; say every(seconds), at(time), after(seconds), message, changed(obj), "
+            "signal(name) or lines(name)"
+        )
+    return event
+
+
+def spawn(
+    event: Event,
+    action: Callable[..., object],
+    *,
+    name: str | None = None,
+    enabled: Condition = True,
+    out: Any = "transcript",
+    retry: Retry | None = None,
+) -> Handler:
+    """Make a task that calls `action` each time `event` happens.
+
+    `enabled` is a bool, or a function that says each time whether it may.  What it prints goes to `out`: the
+    transcript, or any object with a method `write`, or None for nowhere.  `retry` says what becomes of a turn that
+    fails (see `Retry`); without it the task is in the state `failed` then.
+    """
+    if not callable(action):
+        raise PietyError(f"{action!r} cannot be called; give spawn an event and a function")
+    task = Handler(_require_event(event), action, name or str(getattr(action, "__name__", type(action).__name__)))
+    task._enabled, task.retry, task.out = enabled, retry, place(out, current())
+    tasks_of(current()).add(task)
+    return task
+
+
+def send(task: Task, value: Any) -> None:
+    """Send a message to a task; it is there when this turn is done, and handled once."""
+    task.send(value)
+
+
+def notify(name: str) -> int:
+    """Say that something of this name has happened; how many tasks wait for it."""
+    tasks = tasks_of(current())
+    numbers = [number for _name, number in tasks.signals.keys((name, 0), (name, tasks.newest))]
+    for number in numbers:
+        tasks.table[number].happens(name)
+    return len(numbers)

@@ -1,0 +1,94 @@
+"""Which timers are due, without looking at those that are not.
+
+The image has them in `tasks.due` by time; here are those that this process has seen: they lie in a heap.  What the
+image has is read up to now, never further, so a hundred thousand sleeping tasks cost nothing until they wake.  The
+first time, that is what passed while the system was stopped, and periodic timers that have ticked since they began;
+it is read in slices, so that the start does not wait for it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from typing import NamedTuple
+
+from piety.scheduler.events import Every
+from piety.scheduler.tasks import Tasks
+
+SLICE = 2_000  # timers that are read at once: some 5 ms
+
+
+class _Armed(NamedTuple):
+    """A timer that was read: when it is due next, where it stands in the image, and its event if it repeats."""
+
+    next: float
+    due: float
+    event: Every | None
+
+
+class Timers:
+    """The timers of one image.  `alive` is when the system was last known to run, `started` when it began to again."""
+
+    def __init__(self, tasks: Tasks, alive: float, started: float) -> None:
+        self._due = tasks.due
+        self._alive, self._started = alive, started
+        self._heap: list[tuple[float, int]] = []
+        self._armed: dict[int, _Armed] = {}
+        self._read: tuple[float, float] = (-math.inf, 0)  # what the image has up to here was read
+
+    def arm(self, number: int, due: float | None) -> None:
+        """Somebody has done something to this task: its timer stands in the image at `due`, or it has none."""
+        armed = self._armed.get(number)
+        if armed is not None and armed.due == due:
+            return
+        self._armed.pop(number, None)
+        if due is not None and (due, number) <= self._read:
+            self._set(number, due, due, self._due.get((due, number)))
+
+    def pop(self, now: float) -> list[int]:
+        """The tasks whose timers are due, in order; periodic ones are set to their next time."""
+        self._read_up_to(now)
+        numbers = []
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            due, number = heapq.heappop(heap)
+            armed = self._armed.get(number)
+            if armed is not None and armed.next == due:
+                numbers.append(number)
+                if armed.event is None or armed.event.missed == "catch_up":
+                    del self._armed[number]
+                else:
+                    self._set(number, armed.event.next(due, now), armed.due, armed.event)
+        return numbers
+
+    def next(self) -> float | None:
+        """When the next timer is due; None if there is none."""
+        while self._heap and self.when(self._heap[0][1], None) != self._heap[0][0]:  # it was set to another time
+            heapq.heappop(self._heap)
+        stored = next(iter(self._due.keys(self._read, excludemin=True)), None)
+        times = [each[0] for each in (*self._heap[:1], stored) if each is not None]
+        return min(times) if times else None
+
+    def when(self, number: int, due: float | None) -> float | None:
+        """When a task's timer is due next, that stands in the image at `due`."""
+        return self._armed[number].next if number in self._armed else due
+
+    def _set(self, number: int, when: float, due: float, event: Every | None) -> None:
+        self._armed[number] = _Armed(when, due, event)
+        heapq.heappush(self._heap, (when, number))
+
+    def _read_up_to(self, now: float) -> None:
+        if self._read[0] >= now:
+            return
+        entries = self._due.items(self._read, (now, math.inf), excludemin=True)
+        taken = list(itertools.islice(entries, SLICE))
+        for (due, number), event in taken:
+            self._set(number, self._after_a_stop(due, event), due, event)
+        self._read = taken[-1][0] if len(taken) == SLICE else (now, math.inf)
+
+    def _after_a_stop(self, due: float, event: Every | None) -> float:
+        """When a timer is due next that stands in the image at a time that has passed."""
+        if event is None or event.missed == "catch_up" or due > self._started:
+            return due
+        return event.next(due, self._alive if event.missed == "once" else self._started)
