@@ -174,8 +174,9 @@ class Loop:
             self._seen = last
             touched |= self.blocked
             self.blocked.clear()
-        while touched:
-            self._look_at(touched.pop())
+        for number in sorted(touched):
+            self._look_at(number)
+        touched.clear()
         for number in image.effects:
             self.effects.begin(number)
         image.effects.clear()
