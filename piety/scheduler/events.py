@@ -95,9 +95,7 @@ class Timer(Event):
 
     def take(self, tasks: Tasks, task: Task) -> float:
         """The time since when it has been due; a timer that repeats writes nothing here."""
-        tasks.ready.discard(task.number)  # it was asked for out of its time, by a retry
-        assert task.due is not None
-        return task.due
+        return task.due or 0.0
 
     def _wait(self, tasks: Tasks, task: Task, due: float) -> None:
         task.due = due
@@ -117,8 +115,9 @@ class Every(Timer):
 
     def next(self, due: float, now: float) -> float:
         """The first time after `now` on the grid that `due` lies on."""
-        if due > now:
-            return due
+        following = due if due > now else due + self.period
+        if following > now:
+            return following
         following = due + self.period * (math.floor((now - due) / self.period) + 1)
         return following if following > now else following + self.period  # the last bit of a float
 

@@ -20,8 +20,7 @@ from piety.objects.image import current
 from piety.objects.tracebacks import frames_of
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock
-from piety.scheduler.events import Timer
-from piety.scheduler.tasks import DONE, Task, Tasks, tasks_of
+from piety.scheduler.tasks import DONE, ENDED, Task, TaskEnded, Tasks, tasks_of
 
 LOCALS = 20  # names of a frame that are kept
 FRAMES = 30  # the innermost
@@ -58,9 +57,9 @@ class Failure(Persistent):
     def retry(self) -> None:
         """Try the same turn again."""
         tasks = self._forget()
-        self.task.resume()
-        if isinstance(self.task.event, Timer):
-            tasks.ready.insert(self.task.number)
+        if self.task.state in ENDED:
+            raise TaskEnded(f"{self.task!r} has ended; restart() begins it anew")
+        self.task.try_again(tasks, clock.now())
 
     def discard(self) -> None:
         """Forget what the turn was about, and let the task go on."""

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from piety.errors import CommitFailed
 from piety.objects.image import Image
-from piety.objects.turns import Outcome, Turn
+from piety.objects.turns import QUIET, Outcome, Turn
 from piety.scheduler import clock
 from piety.scheduler.effects import Effects
 from piety.scheduler.failures import Record, frames
@@ -59,7 +59,7 @@ class TaskTurn(Turn):
             self._loop.failed(self, outcome)
         elif self._is_blocked:
             self._loop.blocked.add(self.task.number)
-        elif self.task.event.queue is not None:  # there may be more in it
+        elif outcome is not QUIET and self.task.event.queue is not None:  # there may be more in it
             self._loop.image.touched.add(self.task.number)
 
 
@@ -153,9 +153,11 @@ class Loop:
             if perf_counter() > until:
                 break
             yield self._asked.popleft()
-        for number in list(self._ready) if clock.now() >= self._not_before else ():
-            del self._ready[number]
-            if (turn := self.turn_of(number)) is not None:
+        ready, turns = self._ready, self.turns
+        for number in list(ready) if clock.now() >= self._not_before else ():
+            del ready[number]
+            turn = turns.get(number) or self.turn_of(number)
+            if turn is not None:
                 yield turn
             if perf_counter() > until:
                 break
@@ -172,6 +174,7 @@ class Loop:
         image, touched = self.image, self.image.touched
         if (last := image.storage.lastTransaction()) != self._seen or clock.now() >= (self._next or 0.0):
             self._seen = last
+            self.timers.image_changed()
             touched |= self.blocked
             self.blocked.clear()
         for number in sorted(touched):

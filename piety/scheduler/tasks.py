@@ -171,15 +171,13 @@ class Task(Persistent):
 
     def take_turn(self, tasks: Tasks) -> bool:
         """One turn, with the oldest thing that has happened; False if my condition did not allow it."""
-        event = self._event
-        if self.state == RETRYING:
-            self._wait()
         if self.state != WAITING:
-            return True
-        if not self.is_enabled():
+            if self.state != RETRYING:
+                return True
+            self._wait()
+        if self._enabled is not True and not self.is_enabled():
             return False
-        value = event.take(tasks, self)
-        then = self.step(value)
+        then = self.step(self._event.take(tasks, self))
         if self.tries:
             self.tries = 0
         if then is None:
@@ -187,13 +185,13 @@ class Task(Persistent):
         elif then is not self._event:
             self.event = then
         output: Any = sys.stdout
-        if self.out is not None and output.tell():
+        if output.tell() and self.out is not None:
             put(self.out, output)
         return True
 
     def is_enabled(self) -> bool:
         condition = self._enabled
-        return condition is True or bool(condition() if callable(condition) else condition)
+        return bool(condition() if callable(condition) else condition)
 
     def happens(self, value: Any) -> None:
         """Something that I wait for has happened."""

@@ -11,20 +11,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from typing import NamedTuple
 
 from piety.scheduler.events import Every
 from piety.scheduler.tasks import Tasks
 
+# A timer that was read: when it is due next, where it stands in the image, and its event if it repeats.
+Armed = tuple[float, float, Every | None]
+
 SLICE = 2_000  # timers that are read at once: some 5 ms
-
-
-class _Armed(NamedTuple):
-    """A timer that was read: when it is due next, where it stands in the image, and its event if it repeats."""
-
-    next: float
-    due: float
-    event: Every | None
 
 
 class Timers:
@@ -34,13 +28,19 @@ class Timers:
         self._due = tasks.due
         self._alive, self._started = alive, started
         self._heap: list[tuple[float, int]] = []
-        self._armed: dict[int, _Armed] = {}
+        self._armed: dict[int, Armed] = {}
         self._read: tuple[float, float] = (-math.inf, 0)  # what the image has up to here was read
+        self._stored: float | None = None  # when the first of the others is due; None if there is none,
+        self._is_stored_known = False  # or it was not looked up since the image changed
+
+    def image_changed(self) -> None:
+        """A turn has written something: there may be other timers."""
+        self._is_stored_known = False
 
     def arm(self, number: int, due: float | None) -> None:
         """Somebody has done something to this task: its timer stands in the image at `due`, or it has none."""
         armed = self._armed.get(number)
-        if armed is not None and armed.due == due:
+        if armed is not None and armed[1] == due:
             return
         self._armed.pop(number, None)
         if due is not None and (due, number) <= self._read:
@@ -50,42 +50,55 @@ class Timers:
         """The tasks whose timers are due, in order; periodic ones are set to their next time."""
         self._read_up_to(now)
         numbers = []
-        heap = self._heap
+        heap, armed_timers = self._heap, self._armed
         while heap and heap[0][0] <= now:
-            due, number = heapq.heappop(heap)
-            armed = self._armed.get(number)
-            if armed is not None and armed.next == due:
-                numbers.append(number)
-                if armed.event is None or armed.event.missed == "catch_up":
-                    del self._armed[number]
-                else:
-                    self._set(number, armed.event.next(due, now), armed.due, armed.event)
+            when, number = heap[0]
+            armed = armed_timers.get(number)
+            if armed is None or armed[0] != when:  # it was set to another time
+                heapq.heappop(heap)
+                continue
+            numbers.append(number)
+            event = armed[2]
+            if event is None or event.missed == "catch_up":
+                heapq.heappop(heap)
+                del armed_timers[number]
+            else:
+                following = event.next(when, now)
+                armed_timers[number] = following, armed[1], event
+                heapq.heapreplace(heap, (following, number))
         return numbers
 
     def next(self) -> float | None:
         """When the next timer is due; None if there is none."""
         while self._heap and self.when(self._heap[0][1], None) != self._heap[0][0]:  # it was set to another time
             heapq.heappop(self._heap)
-        stored = next(iter(self._due.keys(self._read, excludemin=True)), None)
-        times = [each[0] for each in (*self._heap[:1], stored) if each is not None]
-        return min(times) if times else None
+        known, stored = self._heap[0][0] if self._heap else None, self._first_stored()
+        return known if stored is None else stored if known is None else min(known, stored)
 
     def when(self, number: int, due: float | None) -> float | None:
         """When a task's timer is due next, that stands in the image at `due`."""
-        return self._armed[number].next if number in self._armed else due
+        return self._armed[number][0] if number in self._armed else due
 
     def _set(self, number: int, when: float, due: float, event: Every | None) -> None:
-        self._armed[number] = _Armed(when, due, event)
+        self._armed[number] = when, due, event
         heapq.heappush(self._heap, (when, number))
 
+    def _first_stored(self) -> float | None:
+        if not self._is_stored_known:
+            first = next(iter(self._due.keys(self._read, excludemin=True)), None)
+            self._stored, self._is_stored_known = (None if first is None else first[0]), True
+        return self._stored
+
     def _read_up_to(self, now: float) -> None:
-        if self._read[0] >= now:
+        stored = self._first_stored()
+        if stored is None or stored > now:
             return
         entries = self._due.items(self._read, (now, math.inf), excludemin=True)
         taken = list(itertools.islice(entries, SLICE))
         for (due, number), event in taken:
             self._set(number, self._after_a_stop(due, event), due, event)
         self._read = taken[-1][0] if len(taken) == SLICE else (now, math.inf)
+        self._is_stored_known = False
 
     def _after_a_stop(self, due: float, event: Every | None) -> float:
         """When a timer is due next that stands in the image at a time that has passed."""
