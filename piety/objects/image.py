@@ -46,7 +46,7 @@ class Evaluate(Turn):
         self.label = self.made = one_line(source) or "a turn"
 
     def work(self) -> Any:
-        return self._image._turns.evaluator.run(self.source)
+        return self._image.run_source(self.source)
 
 
 class Image:
@@ -66,6 +66,8 @@ class Image:
         self.system: Any = None  # the system that runs it, if one does
         self.touched: set[int] = set()  # the numbers of the tasks that turns did something to; for that system
         self.effects: set[int] = set()  # and of the effects that they asked for
+        self.session = ""  # the name of the terminal that the turn comes from
+        self.printed: list[tuple[str, str]] = []  # what the turn has written to terminals: session, text
         self._renames: dict[str, str] = {}
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
         try:
@@ -232,6 +234,10 @@ class Image:
     def _require_open(self) -> None:
         if Image._open is not self:
             raise NoTurn("the image is closed; open it again with piety.open")
+
+    def run_source(self, source: str) -> Any:
+        """Run a source in the workspace, as a part of the turn that runs; the value of a last expression."""
+        return self._turns.evaluator.run(source)
 
     def run_module(self, name: str, only_if_loaded: bool = False) -> None:
         """Run a module's source in this turn: in its namespace if it is imported already, else by importing it."""

@@ -36,6 +36,7 @@ class TaskTurn(Turn):
         self.turns, self.seconds, self.failures = loop.tasks.totals.get(task.number, (0, 0.0, 0))
         self._loop = loop
         self._is_blocked = False  # whether its condition was False
+        self._printed: list[tuple[str, str]] = []  # what it wrote to terminals
 
     @property
     def counts(self) -> tuple[int, float, int]:
@@ -51,9 +52,14 @@ class TaskTurn(Turn):
         finally:
             loop.running = None
             self.seconds += perf_counter() - begin
+            if loop.image.printed:
+                self._printed, loop.image.printed = loop.image.printed, []
 
     def is_done(self, outcome: Outcome) -> None:
         """The turn is on disk, or was undone."""
+        if self._printed:
+            printed, self._printed = self._printed, []
+            self._loop.print_at_terminals(printed if outcome.error is None else [])
         if outcome.error is not None:
             self.failures += 1
             self._loop.failed(self, outcome)
@@ -89,6 +95,7 @@ class Loop:
         self.timers = timers
         self.on_work: Callable[[], None] = lambda: None  # called when a pass begins,
         self.on_rest: Callable[[], None] = lambda: None  # and when there is nothing to do
+        self.on_print: Callable[[str, str], None] = lambda session, text: None  # for a terminal, after the commit
         self.running: Turn | None = None
         self.since = 0.0
         self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
@@ -194,6 +201,11 @@ class Loop:
         elif number in self.tasks.ready:
             self._ready[number] = None
         self.timers.arm(number, None if task is None else task.due)
+
+    def print_at_terminals(self, printed: list[tuple[str, str]]) -> None:
+        """Turns have written these texts to terminals, and are on disk."""
+        for session, text in printed:
+            self.on_print(session, text)
 
     def begins(self, turn: Turn) -> float:
         """A turn gets control; when."""

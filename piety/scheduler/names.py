@@ -12,5 +12,6 @@ _MODULES = {
     "output": "Transcript transcript",
     "hooks": "hooks on_resume on_stop",
     "watch": "turn_limit",
+    "sessions": "fg job jobs leave terminal",
 }
 NAMES = {name: f"piety.scheduler.{module}" for module, names in _MODULES.items() for name in names.split()}

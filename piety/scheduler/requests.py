@@ -11,8 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from piety.objects.image import Evaluate, Image
-from piety.objects.turns import Outcome
+from piety.objects.image import Image
+from piety.objects.turns import QUIET, Outcome, Turn, one_line
+from piety.scheduler.sessions import session_of
+from piety.scheduler.tasks import Tasks
 
 if TYPE_CHECKING:
     from piety.scheduler.loop import Loop
@@ -20,31 +22,118 @@ if TYPE_CHECKING:
 Ask = Callable[[str], str]
 
 
-class Evaluation(Evaluate):
-    """A source to be evaluated; `ask(text)` is called when it reads a line of input, and gives the line."""
+class Asked(Turn):
+    """Something that a person has asked for, at a terminal or not; `ask(text)` gives a line when the turn reads one.
 
-    def __init__(self, loop: Loop, source: str, user: str | None, show: bool, ask: Ask | None) -> None:
-        super().__init__(loop.image, source, user, show)
+    `session` names the terminal; the outcome has the prompt that is to be shown there next.
+    """
+
+    def __init__(self, loop: Loop, session: str, ask: Ask | None) -> None:
         self.future: Future[Outcome] = Future()
-        self._loop = loop
-        self._ask = ask
+        self._loop, self._session, self._ask = loop, session, ask
+        self._printed: list[tuple[str, str]] = []
+        self._before: str | None = None  # the prompt before the turn, and after it
+        self._prompt: str | None = None
 
     def work(self) -> Any:
-        loop = self._loop
+        loop, image = self._loop, self._loop.image
         loop.begins(self)
+        self._before = prompt_of(loop.tasks, self._session)
         there, sys.stdin = sys.stdin, _Input(self._ask)
+        image.session, image.printed = self._session, []
         try:
-            return super().work()
+            return self.do()
         finally:
+            self._prompt = prompt_of(loop.tasks, self._session)
+            self._printed, image.session = image.printed, ""
             sys.stdin = there
             loop.running = None
 
+    def do(self) -> Any:
+        """What was asked for."""
+        raise NotImplementedError
+
     def is_done(self, outcome: Outcome) -> None:
+        loop = self._loop
         if self.show and outcome.error is None and outcome.value is not None:
-            self._loop.begins(self)  # its repr is user code too
-            outcome.shown = self._loop.image.show(outcome.value)
-            self._loop.running = None
+            loop.begins(self)  # its repr is user code too
+            outcome.shown = loop.image.show(outcome.value)
+            loop.running = None
+        if outcome.error is None:
+            loop.print_at_terminals(self._printed)
+        if outcome is QUIET:
+            outcome = Outcome()
+        outcome.prompt = self._prompt if outcome.error is None else self._before
         self.future.set_result(outcome)
+
+
+class Evaluation(Asked):
+    """A source to be evaluated in the workspace; with `show` its value becomes `_`, and its repr is in the outcome."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        source: str,
+        user: str | None = None,
+        show: bool = False,
+        session: str = "",
+        ask: Ask | None = None,
+    ) -> None:
+        super().__init__(loop, session, ask)
+        self._source = source
+        self.user, self.show = user, show
+        self.label = self.made = one_line(source) or "a turn"
+
+    def do(self) -> Any:
+        return self._loop.image.run_source(self._source)
+
+
+class Line(Asked):
+    """A line for the job in the foreground of a session; None ends the job, as Ctrl-D does."""
+
+    def __init__(self, loop: Loop, line: str | None, session: str, ask: Ask | None) -> None:
+        super().__init__(loop, session, ask)
+        self._line = line
+        self.label = f"a line in session {session}"
+
+    def do(self) -> None:
+        session = session_of(self._loop.tasks, self._session)
+        job = session.foreground
+        if job is not None and self._line is None:
+            session.end(job)
+        elif job is not None:
+            job.function(self._line or "")
+
+
+class Aside(Asked):
+    """Ctrl-Z: the job in the foreground is put aside, and the shell comes to the front."""
+
+    label = "Ctrl-Z"
+
+    def __init__(self, loop: Loop, session: str) -> None:
+        super().__init__(loop, session, None)
+
+    def do(self) -> None:
+        session = session_of(self._loop.tasks, self._session)
+        if session.foreground is not None:
+            session.foreground = None
+
+
+class Look(Asked):
+    """Nothing: the outcome has the prompt."""
+
+    label = "look"
+
+    def __init__(self, loop: Loop, session: str) -> None:
+        super().__init__(loop, session, None)
+
+    def do(self) -> None: ...
+
+
+def prompt_of(tasks: Tasks, name: str) -> str | None:
+    """The prompt of the job in the foreground of a session; None for the shell."""
+    session = tasks.sessions.get(name)
+    return session.foreground.prompt if session is not None and session.foreground is not None else None
 
 
 class Call:

@@ -21,7 +21,7 @@ from piety.objects.image import Image
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock, hooks
 from piety.scheduler.loop import Loop
-from piety.scheduler.requests import Ask, Call, Evaluation
+from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look
 from piety.scheduler.signals import Signals
 from piety.scheduler.tasks import Tasks, tasks_of
 from piety.scheduler.timers import Timers
@@ -56,10 +56,33 @@ class System:
     # -- from any thread
 
     def evaluate(
-        self, source: str, user: str | None = None, show: bool = False, ask: Ask | None = None
+        self,
+        source: str,
+        user: str | None = None,
+        show: bool = False,
+        session: str = "",
+        ask: Ask | None = None,
     ) -> Future[Outcome]:
-        """Ask for a turn that evaluates `source`; its outcome comes when it is on disk."""
-        turn = Evaluation(self.loop, source, user, show, ask)
+        """Ask for a turn that evaluates `source`; its outcome comes when it is on disk.
+
+        `session` names the terminal at which that was typed, if it was.  `ask(text)` is called, in the turn thread,
+        when the source reads a line of input: it shows what was printed so far, and gives the line ("" for the end).
+        """
+        return self._ask(Evaluation(self.loop, source, user, show, session, ask))
+
+    def enter(self, line: str | None, session: str, ask: Ask | None = None) -> Future[Outcome]:
+        """Give a line to the job in the foreground of a session; None is the end of input, and ends the job."""
+        return self._ask(Line(self.loop, line, session, ask))
+
+    def put_aside(self, session: str) -> Future[Outcome]:
+        """Ctrl-Z: put the job in the foreground of a session aside."""
+        return self._ask(Aside(self.loop, session))
+
+    def look_at(self, session: str) -> Future[Outcome]:
+        """Do nothing; the outcome has the prompt of the session, as those of the other three have."""
+        return self._ask(Look(self.loop, session))
+
+    def _ask(self, turn: Asked) -> Future[Outcome]:
         self.loop.ask(turn)
         return turn.future
 

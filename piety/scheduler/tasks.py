@@ -302,6 +302,7 @@ class Tasks(Persistent):
         self.failures = LOBTree()
         self.effects = LOBTree()
         self.hooks = LOBTree()
+        self.sessions = OOBTree()
         self.totals = LOBTree()  # number -> turns, seconds, failures up to the last stop
 
     def add(self, task: Task) -> None:
