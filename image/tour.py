@@ -152,6 +152,36 @@ says so once.
     121
 """,
     """\
+Tasks
+
+A *task* gets turns of its own, while you do other things. This one gets one each time somebody sends it a message.
+
+    >>> def greet(name):
+    ...     print(f"Hello {name}!")
+    >>> greeter = spawn(message, greet)
+    >>> send(greeter, "Adam"); send(greeter, "Eve")
+    >>> transcript()
+    <transcript of ... characters>
+    Hello Adam!
+    Hello Eve!
+
+What a task prints goes to the *transcript*. A turn of a task that fails is undone, and waits for you with its message.
+
+    >>> def greet(name):
+    ...     print(f"Hello {name.upper()}!")
+    >>> send(greeter, 42)
+    >>> greeter.state, len(failures()), failures()[0].error
+    ('failed', 1, "AttributeError: 'int' object has no attribute 'upper'")
+    >>> failures()[0].discard()
+
+Other events are every(seconds), at(time), after(seconds), changed(object) and signal(name). A clock, in a module:
+
+    >>> import clock
+    >>> london = clock.Clock("london", seconds=3600)
+    >>> tasks()["london"]
+    <task ... 'london': waiting for every(3600)>
+""",
+    """\
 Time to stop
 
 Leave with `exit`, or pull the plug: it makes no difference. Then start `piety` again. When you are back, the tour is
@@ -176,9 +206,15 @@ The generator is lost. In its place lies a note that says what it was, and how t
     >>> squares
     <Lost: a generator (...), made by turn 'squares = ...'; to get it again: evaluate '...'>
 
+The tasks are still waiting.
+
+    >>> london.task.state, greeter.state
+    ('waiting', 'waiting')
+    >>> london.end(); greeter.cancel()
+
 That was the tour. To take your things away again, delete them; or keep them, and go on.
 
-    >>> del total, shopping, fridge, squares, fido, world.friends, world.words
+    >>> del total, shopping, fridge, squares, fido, london, greeter, world.friends, world.words
     >>> total
     Traceback (most recent call last):
     ...

@@ -9,6 +9,8 @@ from typing import Any
 
 from conftest import System
 
+from piety.scheduler.system import System as RunningSystem
+
 TOUR = Path(__file__).resolve().parents[1] / "image" / "tour.py"
 CHAPTERS: tuple[str, ...] = runpy.run_path(str(TOUR))["CHAPTERS"]
 STOP = next(number for number, text in enumerate(CHAPTERS) if text.startswith("Time to stop"))
@@ -16,6 +18,9 @@ STOP = next(number for number, text in enumerate(CHAPTERS) if text.startswith("T
 
 def said(system: System, statement: str) -> str:
     """What the shell says to a statement: what was printed, notes, the end of a traceback or the value."""
+    running = system.image.system or RunningSystem(system.image)
+    while running.loop.pass_once():  # tasks get their turns before a person has typed the next statement
+        pass
     outcome = system.image.evaluate(statement, show=True)
     notes = "".join(f"note: {notice}\n" for notice in outcome.notices)
     if outcome.error is not None:
