@@ -29,12 +29,13 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from transaction.interfaces import NoTransaction
 
+from piety.objects.memory import FILE_OF_IMAGE, Memory, Root
 from piety.objects.statemodules import State, StateModule, namespace_of
 from piety.objects.variables import MISSING, Space, Variables
 from piety.objects.workspace import CODE_TAG
 from piety.objects.world import Module, Modules
 
-PLACE = "image:"
+PLACE = FILE_OF_IMAGE
 _HERE = os.getcwd()  # once: it is asked for at each load of a module
 
 Undo = Callable[[], object]
@@ -51,6 +52,12 @@ class Loaded:
         self.code = code
         self.state: State | None = None
 
+    @property
+    def root(self) -> Root:
+        """What belongs to its memory: the image has its variables."""
+        names = None if self.state is None else self.state.space.names
+        return Root(self.namespace, names or frozenset())
+
 
 class Importer:
     """Finds the modules of one image, and knows those that are loaded.
@@ -66,6 +73,7 @@ class Importer:
         self._spaces: dict[str, Space] = {}  # by module, loaded or not, one for as long as the image is open
         self._hidden: dict[str, types.ModuleType] = {}  # the host's modules that are put aside
         self._tops = set(_top_level(modules))
+        self._memory = Memory(journal)
         variables.find_space = self.space
 
     def install(self) -> None:
@@ -80,6 +88,7 @@ class Importer:
             sys.path_hooks.remove(self._path_entry)
         for name in list(self.loaded):
             self.unload(name)
+        self._memory.forget()
         for place in [place for place in sys.path_importer_cache if place.startswith(PLACE)]:
             del sys.path_importer_cache[place]
         sys.modules.update(self._hidden)
@@ -105,13 +114,16 @@ class Importer:
     # -- a turn
 
     def begin(self) -> None:
-        """Remember the namespaces of the loaded modules, and put them back if the turn fails."""
-        before = [(loaded.namespace, loaded.namespace.copy()) for loaded in self.loaded.values()]
-        if before:
-            self.journal(lambda: _restore_all(before))
+        """Remember what the loaded modules hold, and put it back if the turn fails."""
+        self._memory.begin({name: loaded.root for name, loaded in self.loaded.items()})
         for loaded in self.loaded.values():
             if loaded.state is not None:
                 loaded.state.bring_eager()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether this turn has changed nothing in the memory of the loaded modules."""
+        return self._memory.is_as_before()
 
     def unload(self, name: str) -> None:
         """Take a module out of the process."""
@@ -368,18 +380,6 @@ def show_lines(path: str, namespace: dict[str, Any]) -> None:
     linecache.cache.pop(place, None)
     if linecache.lazycache(place, namespace):
         linecache.cache[f"{_HERE}/{place}"] = linecache.cache[place]  # pdb asks for it so, to set a breakpoint
-
-
-def restore(namespace: dict[str, Any], names: dict[str, Any]) -> None:
-    """Make a namespace hold what it held before."""
-    for name in set(namespace) - set(names):
-        del namespace[name]
-    namespace.update(names)
-
-
-def _restore_all(before: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    for namespace, names in before:
-        restore(namespace, names)
 
 
 def _without_state(loaded: Loaded) -> None:

@@ -25,7 +25,14 @@ _retired: weakref.WeakValueDictionary[int, Any] = (
 
 # What belongs to the class object itself and not to its definition.
 _FIXED = frozenset(("__dict__", "__weakref__", "__slots__", "__class__"))
+_attributes: Any = type.__dict__["__dict__"]  # as Python itself gets them, whatever a metaclass says
+_bases: Any = type.__dict__["__bases__"]
 _FUNCTION_PARTS = ("__code__", "__defaults__", "__kwdefaults__", "__doc__", "__annotations__", "__type_params__")
+
+
+def held_by(code: Any) -> Any:
+    """The attributes of a class or function, without a call of a metaclass's own code."""
+    return _attributes.__get__(code) if issubclass(type(code), type) else vars(code)
 
 
 class Contents:
@@ -33,23 +40,23 @@ class Contents:
 
     def __init__(self, code: Any) -> None:
         self._code = code
-        self._held = dict(vars(code))
-        if isinstance(code, type):
-            self._bases: tuple[type, ...] = code.__bases__
+        self._held = dict(held_by(code))
+        if issubclass(type(code), type):
+            self._bases: tuple[type, ...] = _bases.__get__(code)
         else:
             self._parts = {part: getattr(code, part) for part in _FUNCTION_PARTS if hasattr(code, part)}
 
     def restore(self) -> None:
-        if isinstance(self._code, type):
-            if self._code.__bases__ != self._bases:
-                self._code.__bases__ = self._bases
+        if issubclass(type(self._code), type):
+            if _bases.__get__(self._code) is not self._bases:
+                _bases.__set__(self._code, self._bases)
             _replace_contents(self._code, self._held)
         else:
             _fill_function(self._code, self._parts, self._held)
 
     def changed(self) -> list[str]:
         """The attributes that are others now; not those that Python itself makes."""
-        now = vars(self._code)
+        now = held_by(self._code)
         names = [name for name in {*now, *self._held} if now.get(name, self) is not self._held.get(name, self)]
         return sorted(name for name in names if not name.startswith("__"))
 
@@ -110,13 +117,13 @@ def is_retired(code: Any) -> bool:
 
 
 def _replace_contents(cls: type, contents: dict[str, Any]) -> None:
-    for name in set(vars(cls)) - set(contents) - _FIXED:
+    for name in set(held_by(cls)) - set(contents) - _FIXED:
         type.__delattr__(cls, name)
     for name, value in contents.items():
         if (
             name not in _FIXED
             and not isinstance(value, types.MemberDescriptorType)
-            and vars(cls).get(name) is not value
+            and held_by(cls).get(name) is not value
         ):
             type.__setattr__(cls, name, value)
 

@@ -254,6 +254,7 @@ class Turns:
         self.changes.begin()
         self.variables.begin()
         self.importer.begin()
+        self.evaluator.begin()
         self._base = len(self.undo_log)
 
     def _is_untouched(self) -> bool:
@@ -265,6 +266,7 @@ class Turns:
             and self.variables.is_untouched
             and self.evaluator.is_untouched
             and self.shown.is_untouched
+            and self.importer.is_untouched
         )
 
     def _find_changes(self) -> None:

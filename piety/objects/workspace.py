@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import MAGIC_NUMBER
 from typing import Any
 
+from piety.objects.memory import Memento, Memory, Root
 from piety.objects.redefine import Contents, contents, retire, update_class, update_function
 from piety.objects.shown import NAMES as SHOWN_NAMES
 from piety.objects.shown import Shown
@@ -134,7 +135,10 @@ class Evaluator:
         self._shown = shown  # `_` and `it`
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
         self._running: set[str] = set()  # definitions that are being run now
-        self._used: dict[str, Contents | None] = {}  # those that this turn has used, and what they held before
+        self._used: dict[str, Memento | Contents | None] = {}  # those used by this turn; see `_before`
+        self._fresh: set[str] = set()  # those that it has defined, or that have run in it first
+        self._memory = Memory(journal)  # what the others hold
+        self._roots = {NAME: Root(self.defined, is_put_back=False)}
         self._out: set[str] = set()  # those that it may have deleted
         self.module = WorkspaceModule(NAME, "The module in which the shell evaluates.")
         self.namespace = self.module.__dict__
@@ -175,10 +179,17 @@ class Evaluator:
         """A definition that has run, ready for the rest of the turn; what this turn does to it can be taken back."""
         value = self._builtins[name] = self.defined[name]
         if name not in self._used:
-            before = self._used[name] = contents(value)
+            before = self._used[name] = self._before(name, value)
             if before is not None:
                 self._journal(before.restore)
         return value
+
+    def _before(self, name: str, value: Any) -> Memento | Contents | None:
+        """What a definition of this turn or of the host holds before it is used; None if it is remembered anyway."""
+        if name not in self._fresh:
+            return None if self._memory.holds(value) else contents(value)
+        memento = Memento(NAME, Root({name: value}, is_put_back=False))
+        return memento if memento.code else contents(value)
 
     def peek(self, name: str) -> Any:
         """What a name stands for if that is in memory; `MISSING` else.  Runs, loads and touches nothing."""
@@ -345,6 +356,7 @@ class Evaluator:
         self._journal(undo)
         self.defined[name] = value
         self._used.pop(name, None)
+        self._fresh.add(name)
         self._show_own([name])
 
     def _run_definition(self, definition: Definition, store: bool) -> None:
@@ -366,7 +378,7 @@ class Evaluator:
         if name in self._running:
             return MISSING  # it needs itself
         definition = self._workspace.definitions[name]
-        before = set(self.namespace)
+        before, is_first = set(self.namespace), self._memory.is_as_before()
         self._running.add(name)
         try:
             self._run_definition(definition, store=False)
@@ -379,6 +391,9 @@ class Evaluator:
             if self._workspace.definitions.get(each) is definition and each not in self.defined:
                 self.defined[each] = value  # no journal: the definition was there before this turn
                 self._show_own([each])
+        if is_first and not self._memory.is_as_before():  # what it put into others, a registry say, stays with it
+            self._memory.begin_again(self._roots)
+        self._fresh.update(made)
         return self._use(name) if name in self.defined else MISSING
 
     def _build_class(self, body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
@@ -430,7 +445,11 @@ class Evaluator:
             self._show_own([name])
             self.namespace[name] = value
 
-    # -- a turn's end
+    # -- a turn
+
+    def begin(self) -> None:
+        """Remember what the definitions that have run hold, and put it back if the turn fails."""
+        self._memory.begin(self._roots)
 
     def end_turn(self) -> None:
         """Before the commit: sort what lies in the namespace; what is left there is variables."""
@@ -453,25 +472,31 @@ class Evaluator:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether this turn has used no definition and assigned no name."""
-        return not self._used and not self._out and len(self.namespace) == len(self._python_names)
+        """Whether this turn has used no definition, changed none, and assigned no name."""
+        is_clean = not self._used and not self._out and len(self.namespace) == len(self._python_names)
+        return is_clean and self._memory.is_as_before()
 
     def rest(self) -> None:
         """The turn is over, one way or the other: its names are out of the way again."""
         names = self._variables.names(self.space).union(self._used)
         self.namespace.clear()  # whatever was done to it: `globals().clear()` too
         self.namespace.update(self._python_names)
-        self._out.clear()
-        self._used.clear()
+        for each in (self._out, self._used, self._fresh):
+            each.clear()
         if self._trying is not None:
             self._trying = None
             linecache.cache.pop(FILE, None)
         self._show_own(names)
 
     def changed_code(self) -> list[str]:
-        """The attributes of classes and functions, `Note.limit` say, that this turn has set from outside."""
-        before = {name: held for name, held in self._used.items() if held is not None}
-        return [f"{name}.{each}" for name, held in before.items() for each in held.changed()]
+        """What this turn has changed of classes and functions from outside: `Note.limit`, the default `add(to)`."""
+        places = [place for name, place in self._memory.changed() if name not in self._fresh]
+        for name, before in self._used.items():
+            if isinstance(before, Contents):
+                places += [f"{name}.{each}" for each in before.changed()]
+            elif before is not None:
+                places += [place for _name, place in before.changed()]
+        return places
 
     # -- source
 
