@@ -115,7 +115,7 @@ class Memory:
     def _remember(self, roots: dict[str, Root]) -> None:
         known = self._mementos
         good = {name: known[name] for name, root in roots.items() if name in known and known[name].is_good(root)}
-        if len(good) == len(roots) == len(known):
+        if len(good) == len(roots) == len(known):  # as nearly always
             return
         new = {name: Memento(name, root) for name, root in roots.items() if name not in good}
         if not _code(memento for name, memento in known.items() if name not in good) <= _code(new.values()):
@@ -150,19 +150,20 @@ class Memento:
         walk = self._walk = _Walk(name)
         walk.start(root)
         self.code = {id(each) for each in (*walk.functions, *walk.classes)}
-        self._marks = walk.marks()
-        self._keys = [*chain.from_iterable(walk.keys)]
+        self._watched = (*walk.objects, *walk.empty)
+        self._referents = gc.get_referents(*self._watched)
+        self._parts = [*walk.parts()]
         self._bytes = [*map(bytearray.copy, walk.arrays)]
 
     def is_good(self, root: Root | None = None) -> bool:
         """Whether all that is put back is as it was; with a `root`, whether that has the same names, too."""
         if root is not None and not self._is_of(root):
             return False
-        walk, now = self._walk, self._walk.marks()
+        walk, now = self._walk, gc.get_referents(*self._watched)
         return (
-            len(now) == len(self._marks)
-            and all(map(is_, now, self._marks))
-            and all(map(is_, chain.from_iterable(walk.keys), self._keys))
+            len(now) == len(self._referents)
+            and all(map(is_, now, self._referents))
+            and all(map(is_, walk.parts(), self._parts))
             and (not walk.arrays or [*map(bytearray.copy, walk.arrays)] == self._bytes)
         )
 
@@ -354,15 +355,15 @@ class _Walk:
         self._todo: list[tuple[str, str, Any]] = []  # everything met: it must live as long as its id is used
         self._followed = 0  # references
 
-    def marks(self) -> list[Any]:
-        """What must be the very same objects at another moment, if nothing has changed until then."""
-        return [
-            *map(_code_of, self.functions),
-            *map(_defaults_of, self.functions),
-            *map(_keyword_defaults_of, self.keyed),
-            *map(_raw_bases.__get__, self.classes),
-            *gc.get_referents(*self.objects, *self.empty),
-        ]
+    def parts(self) -> Iterator[Any]:
+        """What must be the very same objects at another moment, too, if nothing has changed until then."""
+        return chain(
+            map(_code_of, self.functions),
+            map(_defaults_of, self.functions),
+            map(_keyword_defaults_of, self.keyed),
+            map(_raw_bases.__get__, self.classes),
+            chain.from_iterable(self.keys),
+        )
 
     def start(self, root: Root) -> None:
         self._seen.add(id(root.namespace))
