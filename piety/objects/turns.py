@@ -166,8 +166,10 @@ class Turns:
             return
         self._begin(turn.label)
         there, sys.stdout = sys.stdout, io.StringIO()
+        written = 0  # the place of the turn that is being written
         try:
             while turn is not None:
+                written = len(done)
                 done.append((turn, self._run(turn)))
                 turn = next(waiting, None)
                 if turn is not None and self._is_unsettled:
@@ -178,7 +180,11 @@ class Turns:
         except BaseException as error:  # of the store: nothing of all this is on disk
             self._undo()
             done += [(each, QUIET) for each in (turn, *waiting) if each is not None]
-            done[:] = [(each, _unwritten(outcome, error)) for each, outcome in done]
+            others = error if isinstance(error, CommitFailed) else _of_another(done[written][0], error)
+            done[:] = [
+                (each, _unwritten(outcome, error if place == written else others))
+                for place, (each, outcome) in enumerate(done)
+            ]
         finally:
             sys.stdout = there
             self._end()
@@ -206,7 +212,10 @@ class Turns:
         outcome = Outcome(None, _taken(output), error)
         try:
             outcome.traceback = traceback_of(error)  # while the source of what the turn defined is there
+        except BaseException as why:  # the user's code: what an error says of itself
+            outcome.traceback = f"{type(error).__name__}, and its text fails with {type(why).__name__}\n"
         finally:
+            _taken(output)
             self._let_go_of_changes()
             if self._savepoint is not None:
                 self._savepoint.rollback()
@@ -356,6 +365,13 @@ def _written_or_told(write: Callable[[], Any]) -> Any:
             f"the turn could not be written ({error.strerror or error}) and was undone; "
             "make room on the disk and do it again"
         ) from error
+
+
+def _of_another(turn: Turn, error: BaseException) -> CommitFailed:
+    return CommitFailed(
+        f"the turn was undone because one beside it, {turn.label!r}, could not be written "
+        f"({type(error).__name__}); do it again"
+    )
 
 
 def _unwritten(outcome: Outcome, error: BaseException) -> Outcome:

@@ -1,30 +1,110 @@
-"""Functions of the workspace, to be run beside the turns.
+"""Code of the workspace, to be run beside the turns.
 
-In the workspace a name may stand for a variable that rests in the image, and only the turn thread may wake it.  So a
-function that goes to a worker gets a namespace of its own: the workspace's definitions are in it (imports, functions
-and classes, run anew there when they are first used), and its variables are not.
+In the workspace a name may stand for a variable that rests in the image, and only the turn thread may wake it.  So what
+a worker is to call is handed over as bytes, and the workspace's code in it is found in a namespace of the worker's own:
+the definitions are in it (imports, functions and classes, run anew when they are first used), and the variables are
+not.  What comes back is handed over in the same way, and its classes are those of the workspace again.
+
+    Call      what is handed over: a function with what it is called with
+    Answer    what comes back: a value, or an error
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
+import io
+import pickle
+import sys
 import types
 from typing import Any
 
+from persistent import Persistent
+
+from piety.errors import PietyError
 from piety.objects.image import current
 from piety.objects.workspace import FILE, NAME
 
 
-def apart(function: Any) -> Any:
-    """What a worker may call in place of `function`; called in a turn."""
-    if not isinstance(function, types.FunctionType) or function.__module__ != NAME:
-        return function
-    sources = {name: (each.source, each.line) for name, each in current().world.workspace.definitions.items()}
-    namespace: dict[str, Any] = {"__name__": NAME, "__file__": FILE}
-    namespace["__builtins__"] = _Definitions(namespace, sources)
-    return types.FunctionType(
-        function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__
-    )
+class Call:
+    """A function and its arguments, as bytes; made in a turn.  Raises `PietyError` for what cannot be handed over."""
+
+    def __init__(self, call: tuple[Any, ...]) -> None:
+        file = io.BytesIO()
+        try:
+            _Pickler(file).dump(call)
+        except PietyError:
+            raise
+        except Exception as error:
+            raise PietyError(
+                f"host({name_of(call[0])}, ...) cannot be handed over: {error}; "
+                "give it plain values and a named function"
+            ) from error
+        self._bytes = file.getvalue()
+        definitions = current().world.workspace.definitions
+        self._sources = {name: (each.source, each.line) for name, each in definitions.items()}
+
+    def run(self) -> Answer:
+        """Call it, in a worker."""
+        namespace: dict[str, Any] = {"__name__": NAME, "__file__": FILE}
+        namespace["__builtins__"] = definitions = _Definitions(namespace, self._sources)
+        try:
+            function, args, keywords = _Unpickler(io.BytesIO(self._bytes), definitions).load()
+            value, error = function(*args, **keywords), None
+        except BaseException as caught:  # SystemExit too: it ends the work, not the worker
+            value, error = None, caught
+            caught.__traceback__ = None
+        return Answer(value, error)
+
+
+class Answer:
+    """A value or an error, as bytes where that is possible: else it is what it is, and can be used but not kept."""
+
+    def __init__(self, value: Any, error: BaseException | None) -> None:
+        self._given = value, error
+        self._bytes = b""
+        file = io.BytesIO()
+        try:
+            _AnswerPickler(file).dump(self._given)
+        except Exception:
+            return
+        self._bytes = file.getvalue()
+
+    def take(self) -> tuple[Any, BaseException | None]:
+        """The value and the error, in a turn."""
+        return pickle.loads(self._bytes) if self._bytes else self._given
+
+
+class _Pickler(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> None:
+        if issubclass(type(obj), Persistent):
+            raise PietyError(
+                f"a persistent {type(obj).__qualname__} cannot be handed to the host, where no turn protects it; "
+                "give plain values"
+            )
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, definitions: _Definitions) -> None:
+        super().__init__(file)
+        self._definitions = definitions
+
+    def find_class(self, module: str, name: str) -> Any:
+        return self._definitions.find(name) if module == NAME else super().find_class(module, name)
+
+
+class _AnswerPickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        is_code = issubclass(type(obj), (type, types.FunctionType))
+        return (_find, (obj.__qualname__,)) if is_code and obj.__module__ == NAME else NotImplemented
+
+
+def _find(name: str) -> Any:
+    """A function or class of the workspace."""
+    found: Any = sys.modules[NAME]
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 class _Definitions(dict[str, Any]):
@@ -33,7 +113,7 @@ class _Definitions(dict[str, Any]):
     def __init__(self, namespace: dict[str, Any], sources: dict[str, tuple[str, int]]) -> None:
         super().__init__(vars(builtins))
         self._namespace = namespace
-        self._sources = sources
+        self._sources = dict(sources)
 
     def __missing__(self, name: str) -> Any:
         if name not in self._sources:
@@ -45,8 +125,19 @@ class _Definitions(dict[str, Any]):
         exec(_compiled(source, line), self._namespace)
         return self._namespace[name]
 
+    def find(self, qualname: str) -> Any:
+        """A function or class, perhaps in a class."""
+        first, *rest = qualname.split(".")
+        found: Any = self._namespace[first] if first in self._namespace else self[first]
+        for part in rest:
+            found = getattr(found, part)
+        return found
 
-def _compiled(source: str, line: int) -> types.CodeType:
-    import ast
 
+def name_of(function: Any) -> str:
+    """How a person would call a function."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _compiled(source: str, line: int) -> Any:
     return compile(ast.increment_lineno(ast.parse(source), line - 1), FILE, "exec", dont_inherit=True)

@@ -13,21 +13,22 @@ copies.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import pickle
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from persistent import Persistent
 
-from piety.errors import PietyError
+from piety.errors import CommitFailed, PietyError
 from piety.objects.changes import never_changes
 from piety.objects.image import current
 from piety.objects.turns import Outcome, Turn
-from piety.scheduler.apart import apart
+from piety.scheduler.apart import Answer, Call, name_of
 from piety.scheduler.events import Event
+from piety.scheduler.failures import clip, say
 from piety.scheduler.output import place
 from piety.scheduler.retries import Retry
 from piety.scheduler.signals import block_here
@@ -63,8 +64,8 @@ class Effect(Persistent):
         self.task = task
 
     def __repr__(self) -> str:
-        what = {"done": f" {self.value!r}", "failed": f" {self.error!r}"}.get(self.state, "")
-        return f"<effect {self.number} {_name(self.call[0])}: {self.state}{what}>"
+        what = {"done": f" {clip(self.value)}", "failed": f" {clip(self.error)}"}.get(self.state, "")
+        return f"<effect {self.number} {name_of(self.call[0])}: {self.state}{what}>"
 
 
 def host(
@@ -85,11 +86,11 @@ def host(
     """
     image = current()
     call = (function, args, keywords)
-    _copy(call)
+    Call(call)
     tasks = tasks_of(image)
     task = None
     if then is not None:
-        task = Handler(Answered(), then, f"then {_name(then)}")
+        task = Handler(Answered(), then, f"then {name_of(then)}")
         task.retry, task.out = retry, place(out, image)
         tasks.add(task)
     effect = Effect(call, task)
@@ -108,13 +109,17 @@ def effect_id() -> str:
 
 
 class Effects:
-    """Has the work done that turns have asked for.  `answer(turn)` is called for the turn that brings an answer."""
+    """Has the work done that turns have asked for.
 
-    def __init__(self, tasks: Tasks, answer: Callable[[Turn], None]) -> None:
+    `bring(turn)` is called for the turn that brings an answer, and `again(turn)` if that could not be written.
+    """
+
+    def __init__(self, tasks: Tasks, bring: Callable[[Turn], None], again: Callable[[Turn], None]) -> None:
         self._tasks = tasks
-        self._answer = answer
+        self._bring, self.again = bring, again
         self._begun: set[int] = set()
-        self._workers: ThreadPoolExecutor | None = None
+        self._work: SimpleQueue[tuple[int, str, Call] | None] = SimpleQueue()
+        self._workers: list[threading.Thread] = []
 
     @property
     def are_running(self) -> bool:
@@ -127,87 +132,68 @@ class Effects:
             return
         self._begun.add(number)
         try:
-            function, args, keywords = _copy(effect.call)
-            work = apart(function)
-        except Exception as error:
-            self._answer(Answer(self, number, None, error))
+            self._work.put((number, effect.id, Call(effect.call)))
+        except BaseException as error:  # what is to be handed over has changed since, or its own code fails
+            self.bring(number, Answer(None, error))
             return
-        if self._workers is None:
-            self._workers = ThreadPoolExecutor(WORKERS, "piety-host", initializer=block_here)
-        self._workers.submit(self._do, number, effect.id, work, args, keywords)
+        if len(self._workers) < min(WORKERS, len(self._begun)):
+            # no pool: that would make the end of the process wait for work that nobody waits for
+            worker = threading.Thread(target=self._run, name="piety-host", daemon=True)
+            self._workers.append(worker)
+            worker.start()
 
-    def _do(self, number: int, name: str, function: Any, args: Any, keywords: Any) -> None:
-        _here.id = name
-        try:
-            answer = Answer(self, number, function(*args, **keywords), None)
-        except BaseException as error:  # SystemExit too: it ends the work, not the worker
-            error.__traceback__ = None
-            answer = Answer(self, number, None, error)
-        self._answer(answer)
+    def _run(self) -> None:
+        block_here()
+        while (work := self._work.get()) is not None:
+            number, _here.id, call = work
+            self.bring(number, call.run())
+
+    def bring(self, number: int, answer: Answer) -> None:
+        self._bring(Bring(self, number, answer))
+
+    def take(self, number: int) -> Effect | None:
+        """The effect, to be given its answer."""
+        effect: Effect | None = self._tasks.effects.pop(number, None)
+        return effect
+
+    def tell(self, effect: Effect) -> None:
+        """The task that waits for it, if there is one, gets it."""
+        if effect.task is not None and effect.task.number in self._tasks.table:
+            effect.task.happens(effect)
 
     def is_answered(self, number: int) -> None:
         self._begun.discard(number)
 
     def close(self) -> None:
         """Wait for nobody: what is not answered is done again after the resume."""
-        if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(Empty):
+            while True:
+                self._work.get_nowait()
+        for _ in self._workers:
+            self._work.put(None)
 
 
-class Answer(Turn):
+class Bring(Turn):
     """The turn that brings an answer into the image."""
 
     runs_user_code = False
 
-    def __init__(self, effects: Effects, number: int, value: Any, error: BaseException | None) -> None:
+    def __init__(self, effects: Effects, number: int, answer: Answer) -> None:
         self.label = f"answer of effect {number}"
-        self._effects, self._number, self._value, self._error = effects, number, value, error
+        self._effects, self._number, self._answer = effects, number, answer
 
     def work(self) -> None:
-        tasks = self._effects._tasks
-        effect = tasks.effects.pop(self._number, None)
-        if effect is None:
-            return
-        effect.value, effect.error = self._value, self._error
-        effect.state = "done" if self._error is None else "failed"
-        if effect.task is not None and effect.task.number in tasks.table:
-            effect.task.happens(effect)
+        effect = self._effects.take(self._number)
+        if effect is not None:
+            effect.value, effect.error = self._answer.take()
+            effect.state = "done" if effect.error is None else "failed"
+            self._effects.tell(effect)
 
     def is_done(self, outcome: Outcome) -> None:
         if outcome.error is None:
             self._effects.is_answered(self._number)
-        else:  # the disk is full, say: the answer is not lost while the system runs
-            self._effects._answer(self)
-
-
-def _copy(call: tuple[Any, ...]) -> Any:
-    """A copy to be handed over.  Raises `PietyError`."""
-    try:
-        return pickle.loads(_pickled(call))
-    except PietyError:
-        raise
-    except Exception as error:
-        raise PietyError(
-            f"host({_name(call[0])}, ...) cannot be handed over: {error}; give it plain values and a named function"
-        ) from error
-
-
-def _pickled(call: tuple[Any, ...]) -> bytes:
-    import io
-
-    file = io.BytesIO()
-    _Pickler(file).dump(call)
-    return file.getvalue()
-
-
-class _Pickler(pickle.Pickler):
-    def persistent_id(self, obj: Any) -> None:
-        if issubclass(type(obj), Persistent):
-            raise PietyError(
-                f"a persistent {type(obj).__qualname__} cannot be handed to the host, where no turn protects it; "
-                "give plain values"
-            )
-
-
-def _name(function: Any) -> str:
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
+        elif isinstance(outcome.error, CommitFailed):  # the answer is not lost while the system runs
+            self._effects.again(self)
+        else:  # its own code fails while it is taken or kept
+            why = PietyError(f"what {self.label} brought cannot be kept: {say(outcome.error)}")
+            self._effects.bring(self._number, Answer(None, why))

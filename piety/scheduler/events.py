@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from piety.scheduler.tasks import Task, Tasks
 
 Missed = Literal["skip", "catch_up", "once"]
+Due = tuple[float, float]  # of a timer: where it stands in the image, and when it is due now
 
 
 @never_changes
@@ -52,7 +53,12 @@ class Event:
         """It gets no turns for a while; `begin` ends that.  What happens in between waits in its queue."""
         tasks.ready.discard(task.number)
 
-    def take(self, tasks: Tasks, task: Task) -> Any:
+    def has_happened(self, task: Task, due: Due | None) -> bool:
+        """Whether there is something to handle; `due` is for timers.  What made it so may have been undone since."""
+        assert self.queue is not None
+        return bool(getattr(task, self.queue))
+
+    def take(self, tasks: Tasks, task: Task, when: float | None) -> Any:
         """The oldest thing that has happened, taken out of its queue by the turn that handles it."""
         assert self.queue is not None
         waiting = getattr(task, self.queue)
@@ -82,7 +88,14 @@ class Timer(Event):
         raise NotImplementedError
 
     def begin(self, tasks: Tasks, task: Task) -> None:
-        self._wait(tasks, task, self.first(clock.now()))
+        now, since = clock.now(), task.since
+        if since is not None:
+            task.since = None
+        self._wait(tasks, task, self.first(now) if since is None else self.again(since, now))
+
+    def again(self, since: float, now: float) -> float:
+        """When it is due for a task that goes on after a turn that failed, due at `since`: that turn is tried again."""
+        return since
 
     def end(self, tasks: Tasks, task: Task) -> None:
         super().end(tasks, task)
@@ -93,13 +106,17 @@ class Timer(Event):
     def pause(self, tasks: Tasks, task: Task) -> None:
         self.end(tasks, task)
 
-    def take(self, tasks: Tasks, task: Task) -> float:
-        """The time since when it has been due; a timer that repeats writes nothing here."""
-        return task.due or 0.0
+    def has_happened(self, task: Task, due: Due | None) -> bool:
+        return due is not None and due[0] == task.due
+
+    def take(self, tasks: Tasks, task: Task, when: float | None) -> float | None:
+        """The time when it was due; a timer that repeats writes nothing here."""
+        return when
 
     def _wait(self, tasks: Tasks, task: Task, due: float) -> None:
         task.due = due
         tasks.due[due, task.number] = self if self.period else None
+        tasks.touch(task)
 
 
 @never_changes
@@ -121,12 +138,15 @@ class Every(Timer):
         following = due + self.period * (math.floor((now - due) / self.period) + 1)
         return following if following > now else following + self.period  # the last bit of a float
 
-    def take(self, tasks: Tasks, task: Task) -> float:
-        due = super().take(tasks, task)
+    def again(self, since: float, now: float) -> float:
+        return since if self.missed == "catch_up" else self.next(since, now)
+
+    def take(self, tasks: Tasks, task: Task, when: float | None) -> float | None:
         if self.missed == "catch_up":  # each is delivered once, so where it stands must be in the image
+            due = task.due or 0.0
             self.end(tasks, task)
             self._wait(tasks, task, due + self.period)
-        return due
+        return when
 
     def __repr__(self) -> str:
         return f"every({self.period:g}{'' if self.missed == 'skip' else f', missed={self.missed!r}'})"
@@ -145,7 +165,7 @@ class At(Timer):
         return self.when
 
     def __repr__(self) -> str:
-        return f"at({datetime.fromtimestamp(self.when).astimezone().isoformat(' ', 'seconds')})"
+        return f"at({clock.shown(self.when)})"
 
 
 @never_changes
@@ -227,6 +247,8 @@ class Lines(Signal):
         return f"lines({self.name.removeprefix('socket:')!r})"
 
 
+SHORTEST = 1e-6  # seconds of a period: the clock tells hardly less, as a float since the epoch
+
 message = Message()
 
 
@@ -236,8 +258,8 @@ def every(seconds: float, missed: Missed = "skip") -> Every:
     `missed` says what becomes of the times that passed while the system was stopped: "skip" forgets them, "once" gives
     one turn for all of them, "catch_up" a turn for each (and then each turn writes where it stands).
     """
-    if not seconds > 0:
-        raise PietyError(f"every({seconds!r}): give the seconds between two times, more than 0")
+    if not SHORTEST <= seconds < math.inf:
+        raise PietyError(f"every({seconds!r}): give the seconds between two times, a microsecond or more")
     if missed not in ("skip", "once", "catch_up"):
         raise PietyError(f"every(..., missed={missed!r}): say 'skip', 'once' or 'catch_up'")
     return Every(float(seconds), missed)
@@ -245,12 +267,12 @@ def every(seconds: float, missed: Missed = "skip") -> Every:
 
 def at(when: datetime | float) -> At:
     """Once, at a moment: a datetime (of this place, if it has no time zone) or seconds since the epoch."""
-    return At(when.timestamp() if isinstance(when, datetime) else float(when))
+    return At(_finite("at", when.timestamp() if isinstance(when, datetime) else when))
 
 
 def after(seconds: float) -> After:
     """Once, so many seconds after the task begins to wait."""
-    return After(float(seconds))
+    return After(_finite("after", seconds))
 
 
 def changed(obj: Any) -> Changed:
@@ -265,6 +287,8 @@ def changed(obj: Any) -> Changed:
 
 def signal(name: str) -> Signal:
     """Each time somebody says `notify(name)`."""
+    if type(name) is not str:
+        raise PietyError(f"signal({name!r}): give it a name, a str")
     return Signal(name)
 
 
@@ -273,3 +297,9 @@ def lines(name: str) -> Lines:
     if not name.isidentifier():
         raise PietyError(f"lines({name!r}): give the socket a name of letters, digits and _")
     return Lines(f"socket:{name}")
+
+
+def _finite(event: str, seconds: float) -> float:
+    if not -math.inf < seconds < math.inf:
+        raise PietyError(f"{event}({seconds!r}): give it a time that comes")
+    return float(seconds)

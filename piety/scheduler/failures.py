@@ -9,18 +9,18 @@ A task with a `Retry` is tried again by itself first.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from persistent import Persistent
 
+from piety.errors import PietyError
 from piety.objects.changes import never_changes
 from piety.objects.image import current
 from piety.objects.tracebacks import frames_of
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock
-from piety.scheduler.tasks import DONE, ENDED, Task, TaskEnded, Tasks, tasks_of
+from piety.scheduler.tasks import DONE, ENDED, FAILED, Task, TaskEnded, Tasks, tasks_of
 
 LOCALS = 20  # names of a frame that are kept
 FRAMES = 30  # the innermost
@@ -43,44 +43,67 @@ class Frame:
 class Failure(Persistent):
     """A turn of a task that failed: what it was about, why, and where."""
 
-    number = 0
-
-    def __init__(self, task: Task, outcome: Outcome, frames: tuple[Frame, ...]) -> None:
+    def __init__(self, task: Task, report: Report, number: int) -> None:
         self.task = task
+        self.number = number
         self.when = clock.now()
-        self.about = _about(task)
-        self.error = _say(outcome.error)
-        self.traceback = outcome.traceback
-        self.frames = frames
-        self.output = outcome.output
+        self.about, self.error, self.traceback = report.about, report.error, report.traceback
+        self.frames, self.output = report.frames, report.output
 
     def retry(self) -> None:
-        """Try the same turn again."""
-        tasks = self._forget()
-        if self.task.state in ENDED:
-            raise TaskEnded(f"{self.task!r} has ended; restart() begins it anew")
-        self.task.try_again(tasks, clock.now())
+        """Try the same turn again.  Raises `TaskEnded`, or `Outdated` if the task has gone on since."""
+        task = self.task
+        if task.state in ENDED:
+            raise TaskEnded(f"{task!r} has ended; restart() begins it anew")
+        if not self._is_the_last:
+            raise Outdated(f"{task!r} has gone on since this failure; discard() forgets it")
+        task.try_again(self._forget(), clock.now(), task.since)
 
     def discard(self) -> None:
-        """Forget what the turn was about, and let the task go on."""
+        """Forget what the turn was about, and let the task go on; if it has gone on since, only forget the failure."""
         tasks, task = self._forget(), self.task
-        task.tries = 0
-        queue = getattr(task, task.event.queue) if task.event.queue else None
-        if queue:
-            queue.take_first()
-        if queue is None and not task.event.repeats:
+        if not self._is_the_last:
+            return
+        if not task.event.repeats:
             tasks.remove(task, DONE)
-        else:
-            task.resume()
+            return
+        due = task.since
+        task.tries = 0
+        task.resume()
+        if task.event.queue is None or task.event.has_happened(task, None):
+            task.event.take(tasks, task, due)
+
+    @property
+    def _is_the_last(self) -> bool:
+        """Whether it is for this failure that the task gets no turns."""
+        return self.task.state == FAILED and self.task.failure == self.number
 
     def _forget(self) -> Tasks:
         tasks = tasks_of(current())
-        tasks.failures.pop(self.number, None)
+        if tasks.failures.get(self.number) is self:
+            del tasks.failures[self.number]
         return tasks
 
     def __repr__(self) -> str:
-        when = datetime.fromtimestamp(self.when).astimezone().isoformat(" ", "seconds")
-        return f"<failure {self.number} of {self.task.name!r} at {when}, {self.about}: {self.error}>"
+        return f"<failure {self.number} of {self.task.name!r} at {clock.shown(self.when)}, {self.about}: {self.error}>"
+
+
+class Outdated(PietyError):
+    """The task of a failure has gone on since."""
+
+
+class Report:
+    """What is told of a turn that failed.
+
+    It calls the user's own code (reprs, the text of the error), so make one where nothing that this does can stay.
+    """
+
+    def __init__(self, task: Task, outcome: Outcome, frames: tuple[Frame, ...]) -> None:
+        self.about = _about(task)
+        self.error = say(outcome.error)
+        self.traceback = outcome.traceback
+        self.frames = frames
+        self.output = outcome.output
 
 
 class Failures:
@@ -115,33 +138,42 @@ class Record(Turn):
 
     runs_user_code = False
 
-    def __init__(self, tasks: Tasks, task: Task, outcome: Outcome, frames: tuple[Frame, ...]) -> None:
+    def __init__(
+        self, tasks: Tasks, task: Task, report: Report, since: float | None, again: Callable[[Turn], None]
+    ) -> None:
         self.label = f"task {task.name}: failed"
-        self._tasks, self._task, self._outcome, self._frames = tasks, task, outcome, frames
+        self._tasks, self._task, self._report, self._since, self._again = tasks, task, report, since, again
 
     def work(self) -> None:
         tasks, task = self._tasks, self._task
         task.tries += 1
         seconds = task.retry.wait(task.tries) if task.retry is not None else None
         if seconds is not None:
-            task.try_again(tasks, clock.now() + seconds)
+            task.try_again(tasks, clock.now() + seconds, self._since)
             return
-        failure = Failure(task, self._outcome, self._frames)
-        failure.number = tasks.failures.maxKey() + 1 if tasks.failures else 1
-        tasks.failures[failure.number] = failure
-        task.fail()
+        tasks.newest_failure += 1
+        number = tasks.newest_failure
+        tasks.failures[number] = Failure(task, self._report, number)
+        task.fail(number, self._since)
+
+    def is_done(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._again(self)
 
 
 def frames(error: BaseException | None) -> tuple[Frame, ...]:
-    """The frames of an error; it calls `repr` of the user's objects, so call it where nothing that they do stays."""
-    return tuple(_frames(error))
+    """The frames of an error.  It calls `repr` of the user's objects, so call it where nothing that they do stays."""
+    try:
+        return tuple(_frames(error))
+    except Exception:  # what is there to be shown may be of any kind; the error itself is told in any case
+        return ()
 
 
 def _about(task: Task) -> str:
-    if task.event.queue is None:
-        return repr(task.event)
-    queue = getattr(task, task.event.queue)
-    return f"{task.event!r} {_clip(queue.first())}" if queue else repr(task.event)
+    event = task.event
+    name = getattr(event, "queue", None)  # if its class is gone, it has none
+    queue = getattr(task, name) if name is not None else ()
+    return f"{clip(event)} {clip(queue.first())}" if queue else clip(event)
 
 
 def _frames(error: BaseException | None) -> Iterator[Frame]:
@@ -150,16 +182,22 @@ def _frames(error: BaseException | None) -> Iterator[Frame]:
     for frame, line in frames_of(error)[-FRAMES:]:
         code = frame.f_code
         names = list(frame.f_locals.items())[:LOCALS]
-        shown = {name: _clip(value) for name, value in names if not name.startswith("__")}
+        shown = {name: clip(value) for name, value in names if not name.startswith("__")}
         source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
         yield Frame(code.co_filename, line, code.co_name, source, shown)
 
 
-def _say(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def say(error: BaseException | None) -> str:
+    """An error in one line or more: its class, and what it says of itself."""
+    try:
+        text = str(error)
+    except BaseException as why:  # the user's code
+        text = f"(its text fails with {type(why).__name__})"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _clip(value: Any) -> str:
+def clip(value: Any) -> str:
+    """The repr of any object, not too long."""
     try:
         return _clipped.repr(value)
     except BaseException as error:  # the user's repr fails; that may not hide the failure that is told

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from persistent import Persistent
 
+from piety.errors import PietyError
 from piety.objects.image import current
 from piety.scheduler.tasks import Tasks, tasks_of
 
@@ -67,6 +68,8 @@ def due(tasks: Tasks, when: When) -> list[Hook]:
 
 
 def _add(when: When, function: Any) -> Hook:
+    if not callable(function):
+        raise PietyError(f"on_{when}({function!r}): give it a function that takes no arguments")
     tasks = tasks_of(current())
     hook = Hook(when, function)
     hook.number = tasks.hooks.maxKey() + 1 if tasks.hooks else 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from piety.objects.image import Image, current
+from piety.objects.turns import one_line
+from piety.scheduler import clock
+from piety.scheduler.failures import clip
 from piety.scheduler.tasks import Task, tasks_of
 
 SHOWN = 100  # rows: more than a person reads, and a hundred thousand tasks would scroll everything else away
+WIDEST = 60  # characters of a name or an event
 COLUMNS = ("number", "name", "state", "waits for", "turns", "seconds", "failures", "next due")
 
 Row = dict[str, Any]
@@ -44,7 +47,8 @@ class Listing:
         turn = loop.turns.get(task.number) if loop is not None else None
         turns, seconds, failures = turn.counts if turn is not None else self._tasks.totals.get(task.number, (0, 0.0, 0))
         due = loop.timers.when(task.number, task.due) if loop is not None else task.due
-        values = (task.number, task.name, task.state, repr(task.event), turns, round(seconds, 6), failures, due)
+        name, event = one_line(str(task.name), WIDEST), one_line(clip(task.event), WIDEST)
+        values = (task.number, name, task.state, event, turns, round(seconds, 6), failures, due)
         return dict(zip(COLUMNS, values, strict=True))
 
     def __repr__(self) -> str:
@@ -68,7 +72,7 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if name == "next due":
-        return datetime.fromtimestamp(value).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return clock.shown(value, with_zone=False)
     return f"{value:.3f}" if name == "seconds" else str(value)
 
 

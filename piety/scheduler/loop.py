@@ -18,13 +18,15 @@ from piety.objects.image import Image
 from piety.objects.turns import QUIET, Outcome, Turn
 from piety.scheduler import clock
 from piety.scheduler.effects import Effects
-from piety.scheduler.failures import Record, frames
+from piety.scheduler.events import Due
+from piety.scheduler.failures import Frame, Record, Report, frames
 from piety.scheduler.requests import Call
 from piety.scheduler.tasks import Task, Tasks
 from piety.scheduler.timers import Timers
 
 SLICE = 0.02  # seconds: a person does not notice that, and it is worth some twenty commits
 PAUSE = 1.0  # seconds to the next try when nothing can be written, or to the next look at conditions that are False
+LONGEST_WAIT = 30.0  # seconds: a wait does not count while the computer sleeps, and does not see the clock being set
 
 
 class TaskTurn(Turn):
@@ -33,10 +35,14 @@ class TaskTurn(Turn):
     def __init__(self, loop: Loop, task: Task) -> None:
         self.label = f"task {task.name}"
         self.task = task
+        self.number = task.number
         self.turns, self.seconds, self.failures = loop.tasks.totals.get(task.number, (0, 0.0, 0))
+        self.due: Due | None = None  # of a timer
+        self.frames: tuple[Frame, ...] = ()  # of the error of a turn that fails
         self._loop = loop
-        self._is_blocked = False  # whether its condition was False
+        self._has_more = False  # whether there may be more in the queue
         self._printed: list[tuple[str, str]] = []  # what it wrote to terminals
+        self.is_blocked = False  # whether its condition was False
 
     @property
     def counts(self) -> tuple[int, float, int]:
@@ -46,9 +52,18 @@ class TaskTurn(Turn):
     def work(self) -> None:
         loop = self._loop
         begin = loop.begins(self)
-        self.turns += 1
+        task = self.task
+        self.is_blocked = False
         try:
-            self._is_blocked = not self.task.take_turn(loop.tasks)
+            if task.take_turn(loop.tasks, self.due):
+                self.turns += 1
+                self._has_more = task.event.queue is not None
+            else:
+                self.is_blocked = True
+        except BaseException as error:  # shown now, while all is as the turn has left it; that is undone with the turn
+            self.turns += 1
+            self.frames = frames(error)
+            raise
         finally:
             loop.running = None
             self.seconds += perf_counter() - begin
@@ -61,12 +76,11 @@ class TaskTurn(Turn):
             printed, self._printed = self._printed, []
             self._loop.print_at_terminals(printed if outcome.error is None else [])
         if outcome.error is not None:
-            self.failures += 1
             self._loop.failed(self, outcome)
-        elif self._is_blocked:
-            self._loop.blocked.add(self.task.number)
-        elif outcome is not QUIET and self.task.event.queue is not None:  # there may be more in it
-            self._loop.image.touched.add(self.task.number)
+        elif self.is_blocked:
+            self._loop.blocked.add(self.number)
+        elif outcome is not QUIET and self._has_more:
+            self._loop.image.touched.add(self.number)
 
 
 class _LookAround(Turn):
@@ -89,7 +103,7 @@ class Loop:
     """
 
     def __init__(self, image: Image, tasks: Tasks, timers: Timers) -> None:
-        self.effects = Effects(tasks, self.ask)
+        self.effects = Effects(tasks, self.ask, self.again)
         self.image = image
         self.tasks = tasks
         self.timers = timers
@@ -101,12 +115,15 @@ class Loop:
         self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
         self._calls: deque[Call] = deque()
         self._asked: deque[Turn] = deque()
-        self._ready: dict[int, None] = dict.fromkeys(tasks.ready)  # in the order in which they became so
+        # In the order in which they became so; of a timer with its time.
+        self._ready: dict[int, Due | None] = dict.fromkeys(tasks.ready)
         self.turns: dict[int, TaskTurn] = {}
-        self._records: list[Record] = []  # of turns that have failed
+        self.limit = tasks.limit  # for turns; see `watch.py`
+        self._own: list[Turn] = []  # records of turns that have failed, and what could not be written
         self._look_around = _LookAround(self)
-        self._next: float | None = None  # when to go on if nobody asks for anything
-        self._not_before = 0.0  # when the disk is full: no task before that
+        self._next: float | None = None  # when the next timer is due
+        self._not_before = 0.0  # when the disk is full: nothing of our own and no task before that
+        self._again = 0.0  # when to look at conditions that are False though nothing has changed
         self._seen = b""  # the last transaction that was seen
         self._wake = threading.Event()
         self._is_stopping = False
@@ -136,7 +153,7 @@ class Loop:
             self._wake.clear()
             self.on_work()
             if not self.pass_once():
-                if until_idle and not self.effects.are_running:
+                if until_idle and self.is_idle:
                     return
                 self.on_rest()
                 self._wait()
@@ -148,23 +165,39 @@ class Loop:
         done = self.image.run(self._pass(), stay_open=True)
         for turn, outcome in done:
             turn.is_done(outcome)
+        if self.blocked and all(turn.is_blocked for turn, _outcome in done[1:] if isinstance(turn, TaskTurn)):
+            self._see()  # what conditions change while they are asked is no reason to ask them again
         return len(done) > 1 or bool(self._asked)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is ready or due, or being done on the host."""
+        is_due = self._next is not None and self._next <= clock.now()
+        return not (is_due or self._ready or self._own or self.effects.are_running)
+
+    def again(self, turn: Turn) -> None:
+        """This turn of our own could not be written: the disk is full, say.  Run it later."""
+        self._own.append(turn)
+        self._not_before = clock.now() + PAUSE
 
     def _pass(self) -> Iterator[Turn]:
         """The turns of a pass; each is chosen when the one before it is over."""
         yield self._look_around
         until = perf_counter() + SLICE
-        records, self._records = self._records, []
-        yield from records
+        may_write = clock.now() >= self._not_before
+        if may_write:
+            own, self._own = self._own, []
+            yield from own
         for _ in range(len(self._asked)):
             if perf_counter() > until:
                 break
             yield self._asked.popleft()
         ready, turns = self._ready, self.turns
-        for number in list(ready) if clock.now() >= self._not_before else ():
-            del ready[number]
+        for number in list(ready) if may_write else ():
+            due = ready.pop(number)
             turn = turns.get(number) or self.turn_of(number)
             if turn is not None:
+                turn.due = due
                 yield turn
             if perf_counter() > until:
                 break
@@ -178,21 +211,33 @@ class Loop:
 
     def look_around(self) -> None:
         """Read in the image what has become ready since the last pass, and when something will."""
-        image, touched = self.image, self.image.touched
-        if (last := image.storage.lastTransaction()) != self._seen or clock.now() >= (self._next or 0.0):
-            self._seen = last
-            self.timers.image_changed()
+        image, touched, now = self.image, self.image.touched, clock.now()
+        if self._see():
+            self._again = now
+        if self.blocked and now >= self._again:
             touched |= self.blocked
             self.blocked.clear()
+            self._again = now + PAUSE
         for number in sorted(touched):
             self._look_at(number)
         touched.clear()
-        for number in image.effects:
-            self.effects.begin(number)
-        image.effects.clear()
-        for number in self.timers.pop(clock.now()):
-            self._ready[number] = None
+        if image.effects:
+            for number in sorted(image.effects):
+                self.effects.begin(number)
+            image.effects.clear()
+        for number, due in self.timers.pop(now):
+            self._ready[number] = due
         self._next = None if self._ready else self.timers.next()
+        self.limit = self.tasks.limit
+
+    def _see(self) -> bool:
+        """Whether anything was written since we looked last."""
+        last = self.image.storage.lastTransaction()
+        if last == self._seen:
+            return False
+        self._seen = last
+        self.timers.image_changed()
+        return True
 
     def _look_at(self, number: int) -> None:
         task = self.tasks.table.get(number)
@@ -216,14 +261,20 @@ class Loop:
         """A turn of a task was undone: see to it that it is known, or, if only the disk is full, done later."""
         if isinstance(outcome.error, CommitFailed):
             self._not_before = clock.now() + PAUSE
-            self.image.touched.add(turn.task.number)
+            self._ready[turn.number] = turn.due
             return
+        turn.failures += 1
+        shown, turn.frames = turn.frames, ()
         with self.image.look():  # what the objects' own code does while they are shown leaves no trace
-            shown = frames(outcome.error)
-        self._records.append(Record(self.tasks, turn.task, outcome, shown))
+            report = Report(turn.task, outcome, shown)
+        since = None if turn.due is None else turn.due[1]
+        self._own.append(Record(self.tasks, turn.task, report, since, self.again))
 
     def _wait(self) -> None:
-        times = [each for each in (self._next, self._not_before if self._ready else None) if each is not None]
+        times = [] if self._next is None else [self._next]
+        if self._ready or self._own:
+            times.append(self._not_before)
         if self.blocked:
-            times.append(clock.now() + PAUSE)
-        self._wake.wait(max(0.0, min(times) - clock.now()) if times else None)
+            times.append(self._again)
+        now = clock.now()
+        self._wake.wait(min(max(0.0, min(times) - now), LONGEST_WAIT) if times else None)

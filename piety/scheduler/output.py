@@ -31,7 +31,7 @@ class Place(Protocol):
 class Transcript(Persistent):
     """A text that grows at its end and forgets its beginning; what tasks print is here.
 
-    `kept` is how many characters it keeps, counted in whole writes.
+    `kept` is how many characters it keeps, in whole writes; of one that is longer, the end.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -41,12 +41,13 @@ class Transcript(Persistent):
 
     def write(self, text: str) -> None:
         """Add a text at the end."""
+        text = text[-self.kept :]
         if not text:
             return
         parts = self._parts
         parts[parts.maxKey() + 1 if parts else 0] = text
         self._size += len(text)
-        while self._size > self.kept and len(parts) > 1:
+        while self._size > self.kept:
             self._size -= len(parts.pop(parts.minKey()))
 
     def flush(self) -> None:
@@ -106,7 +107,6 @@ def transcript() -> Transcript:
 
 def put(out: Place, output: Any) -> None:
     """Move what the turn has printed to its place."""
-    text = output.getvalue()
-    output.seek(0)
+    out.write(output.getvalue())
+    output.seek(0)  # not before: if that fails, the output is kept with the failure
     output.truncate()
-    out.write(text)

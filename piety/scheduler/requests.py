@@ -64,7 +64,8 @@ class Asked(Turn):
         if outcome is QUIET:
             outcome = Outcome()
         outcome.prompt = self._prompt if outcome.error is None else self._before
-        self.future.set_result(outcome)
+        if self.future.set_running_or_notify_cancel():  # else who has asked is gone
+            self.future.set_result(outcome)
 
 
 class Evaluation(Asked):
@@ -144,10 +145,14 @@ class Call:
         self.future: Future[Any] = Future()
 
     def run(self, image: Image) -> None:
+        if not self.future.set_running_or_notify_cancel():  # who has asked is gone
+            return
         try:
-            self.future.set_result(self._work(image))
+            value = self._work(image)
         except BaseException as error:
             self.future.set_exception(error)
+        else:
+            self.future.set_result(value)
 
 
 class _Input:

@@ -17,9 +17,11 @@ from typing import Any
 
 from persistent.timestamp import TimeStamp
 
+from piety.errors import CommitFailed
 from piety.objects.image import Image
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock, hooks
+from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
 from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look
 from piety.scheduler.signals import Signals
@@ -31,7 +33,10 @@ GRACE = 5.0  # seconds that the running turn gets to end by itself, when the sys
 
 
 class System:
-    """The running system of one open image.  With `safe` no hook is called, and all tasks are suspended first."""
+    """The running system of one open image.
+
+    With `safe` no hook is called, all tasks are suspended first, and what was asked of the host earlier rests.
+    """
 
     def __init__(self, image: Image, safe: bool = False) -> None:
         self.image = image
@@ -45,7 +50,8 @@ class System:
             alive = max(alive, self.tasks.stopped or 0.0)
             if safe:
                 _suspend_all(self.tasks)
-            image.effects.update(self.tasks.effects)
+            else:
+                image.effects.update(self.tasks.effects)
             self.loop = Loop(image, self.tasks, Timers(self.tasks, alive, self.started))
         self._signals = Signals(self.stop)
         self._watch = Watch(self)
@@ -114,7 +120,7 @@ class System:
     @property
     def limit(self) -> Limit:
         """How long a turn may take."""
-        return self.hook_limit or Limit(*self.tasks.limit)
+        return self.hook_limit or Limit(*self.loop.limit)
 
     def status(self) -> dict[str, Any]:
         """What the system is doing now: since when it runs, the turn that runs, the last hog."""
@@ -142,7 +148,7 @@ class System:
             self.loop.run(until_idle)
             if not self._is_safe:
                 self._call_hooks("stop")
-            self._write_totals()
+            self._write(self._write_totals)
         finally:
             self.loop.effects.close()
             self._watch.stop()
@@ -152,24 +158,30 @@ class System:
     def _call_hooks(self, when: hooks.When) -> None:
         self.hook_limit = Limit(hooks.LIMIT, interrupt=True)
         with self.image.look():
-            due = hooks.due(self.tasks, when)
-        for hook in due:
+            turns = [_HookTurn(self.loop, hook) for hook in hooks.due(self.tasks, when)]
+        for turn in turns:
             self._watch.wake()
-            (_turn, outcome), *_ = self.image.run([_HookTurn(self.loop, hook)])
+            (_turn, outcome), *_ = self.image.run([turn])
             if outcome.error is not None:
-                why = f"{type(outcome.error).__name__}: {outcome.error}"
-                self.notices.append(f"on_{when} {hook.name} failed and is in quarantine ({why}); see hooks()")
-                with self.image.turn(f"quarantine of {hook.name}"):
-                    hook.quarantine = why
+                why = say(outcome.error)
+                self.notices.append(f"{turn.label} failed and is in quarantine ({why}); see hooks()")
+                self._write(turn.quarantine, why)
         self.hook_limit = None
         self._watch.rest()
 
+    def _write(self, work: Callable[..., None], *args: Any) -> None:
+        """Do work of ours in a turn; if that cannot be written, the system goes on."""
+        try:
+            with self.image.turn("the system"):
+                work(*args)
+        except CommitFailed as error:
+            self.notices.append(str(error))
+
     def _write_totals(self) -> None:
-        with self.image.turn("stop"):
-            for number, turn in self.loop.turns.items():
-                if number in self.tasks.table and turn.counts != self.tasks.totals.get(number):
-                    self.tasks.totals[number] = turn.counts
-            self.tasks.stopped = clock.now()
+        for number, turn in self.loop.turns.items():
+            if number in self.tasks.table and turn.counts != self.tasks.totals.get(number):
+                self.tasks.totals[number] = turn.counts
+        self.tasks.stopped = clock.now()
 
 
 class _HookTurn(Turn):
@@ -183,6 +195,9 @@ class _HookTurn(Turn):
             self._hook.function()
         finally:
             self._loop.running = None
+
+    def quarantine(self, why: str) -> None:
+        self._hook.quarantine = why
 
 
 def _suspend_all(tasks: Tasks) -> None:

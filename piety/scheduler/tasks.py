@@ -24,6 +24,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Any
 
 from BTrees.LLBTree import LLTreeSet
@@ -33,7 +34,7 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects.image import current
-from piety.scheduler.events import Event, Message, Signal, Timer
+from piety.scheduler.events import Due, Event, Message, Signal, Timer
 from piety.scheduler.output import Place, place, put
 from piety.scheduler.retries import Retry
 
@@ -46,6 +47,12 @@ Condition = bool | Callable[[], object]
 
 class TaskEnded(PietyError):
     """The task is done or cancelled, and gets no turns any more."""
+
+
+class NoTask(PietyError, KeyError):
+    """There is no such task."""
+
+    __str__ = PietyError.__str__  # that of KeyError shows the repr
 
 
 class Queue(Persistent):
@@ -88,6 +95,8 @@ class Task(Persistent):
     out: Place | None = None
     tries = 0  # how often the turn that is due has failed
     due: float | None = None  # when a timer was due first; of a periodic one the next times follow from that
+    since: float | None = None  # when the timer was due of which the turn has failed
+    failure = 0  # the number of the failure for which I am in the state `failed`
     messages: Queue | tuple[()] = ()  # what was sent
     happened: Queue | tuple[()] = ()  # signals and changes
     _event: Event
@@ -112,8 +121,11 @@ class Task(Persistent):
     def event(self, event: Event) -> None:
         tasks = self._tasks()
         _require_event(event)
-        self._event.end(tasks, self)
+        self._forget_tries(tasks)
+        self._stop_waiting(tasks, "end")
         self._event = event
+        if self.state == RETRYING:  # that was for the other event
+            self.state = WAITING
         if self.state == WAITING:
             event.begin(tasks, self)
         tasks.touch(self)
@@ -129,8 +141,8 @@ class Task(Persistent):
         self._tasks().touch(self)
 
     def suspend(self) -> None:
-        """Give me no turns until `resume`."""
-        if self.state not in ENDED:
+        """Give me no turns until `resume`.  Where I get none already, this changes nothing."""
+        if self.state in (WAITING, RETRYING):
             self._leave(SUSPENDED)
 
     def resume(self) -> None:
@@ -149,6 +161,7 @@ class Task(Persistent):
         tasks = self._tasks()
         if self.state not in ENDED:
             tasks.remove(self, DONE)
+        self._event = copy(self._event)  # another one: if this is in a turn of mine, that sees that I wait anew
         tasks.add(self)
 
     def send(self, value: Any) -> None:
@@ -159,7 +172,12 @@ class Task(Persistent):
 
     def receive(self) -> Any:
         """The oldest message that was sent to me, taken out of my queue; None if there is none."""
-        return self.messages.take_first() if self.messages else None
+        if not self.messages:
+            return None
+        value = self.messages.take_first()
+        if not self.messages and self._event.queue == "messages":
+            self._tasks().ready.discard(self.number)
+        return value
 
     def __repr__(self) -> str:
         return f"<task {self.number} {self.name!r}: {self.state}{self._waits_for()}>"
@@ -169,19 +187,28 @@ class Task(Persistent):
 
     # -- what the system does with it
 
-    def take_turn(self, tasks: Tasks) -> bool:
-        """One turn, with the oldest thing that has happened; False if my condition did not allow it."""
-        if self.state != WAITING:
-            if self.state != RETRYING:
-                return True
+    def take_turn(self, tasks: Tasks, due: Due | None) -> bool:
+        """One turn, with the oldest thing that has happened; False if my condition did not allow it.
+
+        `due` is for timers.  I may have been told to do something else since I became ready: then there is no turn.
+        """
+        when = None if due is None else due[1]
+        event = self._event
+        if self.state == RETRYING and due is not None and due[0] == self.due:
+            when = self.since
             self._wait()
+            if event.queue is not None and not event.has_happened(self, None):
+                return True
+        elif self.state != WAITING or not event.has_happened(self, due):
+            return True
         if self._enabled is not True and not self.is_enabled():
             return False
-        then = self.step(self._event.take(tasks, self))
+        then = self.step(event.take(tasks, self, when))
         if self.tries:
             self.tries = 0
         if then is None:
-            tasks.remove(self, DONE)
+            if self.state not in ENDED:
+                tasks.remove(self, DONE)
         elif then is not self._event:
             self.event = then
         output: Any = sys.stdout
@@ -199,24 +226,25 @@ class Task(Persistent):
 
     def leave(self, tasks: Tasks) -> None:
         """I am taken out of the tables."""
-        self._stop_trying(tasks)
-        self._event.end(tasks, self)
+        self._forget_tries(tasks)
+        self._stop_waiting(tasks, "end")
 
-    def fail(self) -> None:
-        """A turn of mine has failed for good."""
+    def fail(self, failure: int, since: float | None) -> None:
+        """A turn of mine has failed for good; if it was one of a timer, that was due at `since`."""
         self._leave(FAILED)
+        self.failure, self.since = failure, since
 
-    def try_again(self, tasks: Tasks, when: float) -> None:
+    def try_again(self, tasks: Tasks, when: float, since: float | None) -> None:
         """A turn of mine has failed, and I wait until `when` to try it again."""
         self._leave(RETRYING)
-        self.due = when
+        self.due, self.since = when, since
         tasks.due[when, self.number] = None
 
     def _leave(self, state: str) -> None:
         """Stop to wait for my event."""
         tasks = self._tasks()
         self._stop_trying(tasks)
-        self._event.pause(tasks, self)
+        self._stop_waiting(tasks, "pause")
         self.state = state
         tasks.touch(self)
 
@@ -224,6 +252,21 @@ class Task(Persistent):
         if self.state == RETRYING:
             tasks.due.pop((self.due, self.number), None)
             self.due = None
+
+    def _stop_waiting(self, tasks: Tasks, how: str) -> None:
+        try:
+            getattr(self._event, how)(tasks, self)
+        except Exception:  # its class is gone, or its own code fails; I must be able to end all the same
+            tasks.ready.discard(self.number)
+            if self.due is not None:
+                tasks.due.pop((self.due, self.number), None)
+                self.due = None
+
+    def _forget_tries(self, tasks: Tasks) -> None:
+        """Whatever turn of mine has failed is not tried again."""
+        self._stop_trying(tasks)
+        if self.tries or self.since is not None:
+            self.tries, self.since = 0, None
 
     def _wait(self) -> None:
         if self.state != WAITING:
@@ -237,7 +280,7 @@ class Task(Persistent):
         if not isinstance(getattr(self, queue), Queue):
             setattr(self, queue, Queue())
         getattr(self, queue).put(value)
-        if self._event.queue == queue and self.state == WAITING:
+        if self.state == WAITING and self._event.queue == queue:
             tasks = self._tasks()
             tasks.ready.insert(self.number)
             tasks.touch(self)
@@ -259,13 +302,15 @@ class Handler(Task):
 
     def step(self, value: Any) -> Event | None:
         event = self._event
+        action = self.action
         takes = getattr(self, "_v_takes", None)
-        if takes is None or takes[0] is not self.action:
-            takes = self._v_takes = (self.action, _takes(self.action, isinstance(event, Timer)))
-        if takes[1]:
-            self.action(value)
+        code = getattr(action, "__code__", None)
+        if takes is None or takes[0] is not action or takes[1] is not code:  # a function is edited in place
+            takes = self._v_takes = (action, code, _takes(action, isinstance(event, Timer)))
+        if takes[2]:
+            action(value)
         else:
-            self.action()
+            action()
         return self._event if self._event is not event or event.repeats else None
 
 
@@ -290,6 +335,7 @@ class Tasks(Persistent):
     """
 
     limit: tuple[float | None, bool] = (None, False)  # see `watch.py`
+    newest_failure = 0
     stopped: float | None = None  # when the system was stopped last
 
     def __init__(self) -> None:
@@ -337,7 +383,7 @@ class Tasks(Persistent):
                     return task
         elif key in self.table:
             return self.table[key]
-        raise KeyError(f"there is no task {key!r}; tasks() shows those that are")
+        raise NoTask(f"there is no task {key!r}; tasks() shows those that are")
 
     # -- who waits for an object
 

@@ -12,7 +12,7 @@ import heapq
 import itertools
 import math
 
-from piety.scheduler.events import Every
+from piety.scheduler.events import Due, Every
 from piety.scheduler.tasks import Tasks
 
 # A timer that was read: when it is due next, where it stands in the image, and its event if it repeats.
@@ -32,6 +32,7 @@ class Timers:
         self._read: tuple[float, float] = (-math.inf, 0)  # what the image has up to here was read
         self._stored: float | None = None  # when the first of the others is due; None if there is none,
         self._is_stored_known = False  # or it was not looked up since the image changed
+        self._now = -math.inf  # when it was asked last what is due
 
     def image_changed(self) -> None:
         """A turn has written something: there may be other timers."""
@@ -39,17 +40,21 @@ class Timers:
 
     def arm(self, number: int, due: float | None) -> None:
         """Somebody has done something to this task: its timer stands in the image at `due`, or it has none."""
+        event = None if due is None else self._due.get((due, number))
         armed = self._armed.get(number)
-        if armed is not None and armed[1] == due:
+        if armed is not None and armed[1:] == (due, event):
             return
         self._armed.pop(number, None)
         if due is not None and (due, number) <= self._read:
-            self._set(number, due, due, self._due.get((due, number)))
+            self._set(number, due, due, event)
 
-    def pop(self, now: float) -> list[int]:
+    def pop(self, now: float) -> list[tuple[int, Due]]:
         """The tasks whose timers are due, in order; periodic ones are set to their next time."""
+        if now < self._now:
+            self._go_back(now)
+        self._now = now
         self._read_up_to(now)
-        numbers = []
+        found = []
         heap, armed_timers = self._heap, self._armed
         while heap and heap[0][0] <= now:
             when, number = heap[0]
@@ -57,7 +62,7 @@ class Timers:
             if armed is None or armed[0] != when:  # it was set to another time
                 heapq.heappop(heap)
                 continue
-            numbers.append(number)
+            found.append((number, (armed[1], when)))
             event = armed[2]
             if event is None or event.missed == "catch_up":
                 heapq.heappop(heap)
@@ -66,7 +71,7 @@ class Timers:
                 following = event.next(when, now)
                 armed_timers[number] = following, armed[1], event
                 heapq.heapreplace(heap, (following, number))
-        return numbers
+        return found
 
     def next(self) -> float | None:
         """When the next timer is due; None if there is none."""
@@ -82,6 +87,12 @@ class Timers:
     def _set(self, number: int, when: float, due: float, event: Every | None) -> None:
         self._armed[number] = when, due, event
         heapq.heappush(self._heap, (when, number))
+
+    def _go_back(self, now: float) -> None:
+        """The clock was set back: what comes in periods need not wait until it is as late again."""
+        for number, (when, due, event) in list(self._armed.items()):
+            if event is not None and when - now > event.period:
+                self._set(number, when - event.period * ((when - now) // event.period), due, event)
 
     def _first_stored(self) -> float | None:
         if not self._is_stored_known:

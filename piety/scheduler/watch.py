@@ -66,7 +66,7 @@ class Watch:
         if turn is None or limit.seconds is None or perf_counter() - since <= limit.seconds:
             return
         self.hog = {"turn": turn.label, "seconds": perf_counter() - since, "stack": stack()}
-        if limit.interrupt and turn is system.loop.running:
+        if limit.interrupt and turn is system.loop.running and since == system.loop.since:
             system.interrupt()
 
 
