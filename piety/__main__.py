@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from piety.deferred import starting
+import os
+import sys
+
+from piety import places
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; or attach to a running system at once, without all that the other commands need."""
+    if sys.argv[1:] in ([], ["attach"]) and os.isatty(0) and os.isatty(1):
+        place = places.absolute(None)
+        if os.path.exists(f"{place}/{places.SOCKET}"):
+            _attach(place)
+    from piety.deferred import starting
+
     with starting():
         from piety.cli import piety
     piety(prog_name="piety")
+
+
+def _attach(place: str) -> None:
+    from piety.browser.attach import WrongVersion, attach
+    from piety.browser.wire import Gone
+
+    try:
+        sys.exit(attach(place))
+    except (Gone, WrongVersion):  # the slow way mends it, or tells what to do
+        return
 
 
 if __name__ == "__main__":

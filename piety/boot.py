@@ -15,17 +15,7 @@ from typing import Any
 from piety.errors import HomeExists, NoHome
 from piety.objects.image import IMAGE_FILE, Image
 from piety.objects.variables import MISSING
-
-Place = str | os.PathLike[str]
-
-
-def default_home() -> str:
-    """PIETY_HOME, or the platform's place for user data."""
-    if place := os.environ.get("PIETY_HOME"):
-        return os.path.expanduser(place)
-    from platformdirs import user_data_dir
-
-    return user_data_dir("piety")
+from piety.places import Place, absolute
 
 
 def is_home(place: str) -> bool:
@@ -39,7 +29,7 @@ def open(home: Place | None = None, create: bool = False) -> Image:
     Raises `NoHome`, `PietyInUse` (with the number of the process that has it), `NoImage`, `DamagedImage` or
     `NewerFormat`.
     """
-    place = _absolute(home)
+    place = absolute(home)
     if os.path.exists(f"{place}/{IMAGE_FILE}"):
         return _whole(Image(place))
     if is_home(place):
@@ -57,7 +47,7 @@ def make(home: Place | None = None) -> Image:
 
     The image is born beside its place and moved there when it is whole, so that a pulled plug leaves no half of one.
     """
-    place = _absolute(home)
+    place = absolute(home)
     folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
     birth = f"{place}/.birth-{os.urandom(4).hex()}"
     there = HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}")
@@ -96,10 +86,6 @@ def _offer(name: str) -> Any:
     from piety.scheduler.names import NAMES
 
     return getattr(import_module(NAMES[name]), name) if name in NAMES else MISSING
-
-
-def _absolute(home: Place | None) -> str:
-    return os.path.abspath(os.path.expanduser(default_home() if home is None else home))
 
 
 def _userland() -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""The command line: one command a verb, each a few lines over `Image`.
+"""The command line: one command a verb.
+
+A command on a running system sends its verb over the socket; on a resting one it opens the image and does it here.  It
+is the same function either way (`verbs.py`).
 
 Exit status: 0 done; 1 what was asked for failed (the source raised, something is broken); 2 it could not be tried
 (no home, a home in use, wrong usage), with one line that says what to do.
@@ -6,16 +9,21 @@ Exit status: 0 done; 1 what was asked for failed (the source raised, something i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from piety import __version__, boot
+from piety import __version__, places
 from piety.errors import PietyError
-from piety.objects.image import Image, Outcome
+
+if TYPE_CHECKING:
+    from piety.browser.wire import Wire
+    from piety.objects.image import Image
+    from piety.verbs import Say
 
 
 class _Option(click.Option):
@@ -66,64 +74,230 @@ _home = click.option(
 )
 
 
-def _with_image(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the open image of the home that was asked for."""
+class _Home:
+    """The home that a command is about."""
+
+    def __init__(self, named: str | None) -> None:
+        self._is_named = bool(named)
+        self.place = places.absolute(named or None)  # `--home ""` names none
+
+    def running(self) -> Wire | None:
+        """A connection to the system that runs there; None if it rests."""
+        if not os.path.exists(f"{self.place}/{places.SOCKET}"):
+            return None
+        from piety import daemon
+
+        return daemon.connect(self.place)
+
+    def open(self) -> Image:
+        """Its image; the default home is made at its first use, a named one is not."""
+        from piety import boot
+
+        if not self._is_named and not boot.is_home(self.place):
+            click.echo(f"piety: a new home at {self.place}", err=True)
+            return boot.open(create=True)
+        return boot.open(self.place)
+
+    def make_at_first_use(self) -> None:
+        from piety import boot
+
+        if not boot.is_home(self.place):
+            self.open().close()
+
+    def perform(self, verb: str, **arguments: Any) -> None:
+        """Do a verb, on the system that runs or on the resting image, and exit with its status."""
+        connection = self.running()
+        if connection is not None:
+            from piety.browser import remote
+
+            status = remote.perform(connection, verb, **arguments)
+        else:
+            from piety import verbs
+
+            with self.open() as image:
+                status = verbs.VERBS[verb](image, _say(), **arguments)
+        click.get_current_context().exit(status)
+
+
+def _say() -> Say:
+    from piety.verbs import Say
+
+    return Say(lambda text: click.echo(text, nl=False), lambda text: click.echo(text, nl=False, err=True))
+
+
+def _with_home(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the home that was asked for."""
 
     def run(home: str | None, **arguments: Any) -> None:
-        place = home or click.get_current_context().find_root().params.get("home") or None  # `--home ""` names none
-        with _open(place) as image:
-            command(image, **arguments)
+        command(_Home(home or click.get_current_context().find_root().params.get("home")), **arguments)
 
     return _home(update_wrapper(run, command))
 
 
-def _open(place: str | None) -> Image:
-    """The image of a home; the default home is made at its first use, a named one is not."""
-    if place is None and not boot.is_home(boot.default_home()):
-        click.echo(f"piety: a new home at {boot.default_home()}", err=True)
-        return boot.open(create=True)
-    return boot.open(place)
-
-
 @click.group(cls=_Group, invoke_without_command=True)
 @click.option("--version", cls=_Option, is_flag=True, help="Print the version and exit.")
+@click.option("--safe", cls=_Option, is_flag=True, help="Start with all tasks suspended, and call no hooks.")
 @_home
 @click.pass_context
-def piety(context: click.Context, home: str | None, version: bool) -> None:
+def piety(context: click.Context, home: str | None, version: bool, safe: bool) -> None:
     """A live Python system that goes on where it stopped.
 
-    Without a command: resume the home in the shell.
+    Without a command: start the system if it rests, and attach this terminal to it.
     """
     if version:
         click.echo(f"piety {__version__}")
         context.exit()
     if context.invoked_subcommand is None:
-        context.invoke(shell, home=home)
+        _shell(_Home(home), safe=safe)
 
 
 @piety.command()
 @_home
 def new(home: str | None) -> None:
     """Make a home with a new image; refuses one that is there."""
-    place = home or click.get_current_context().find_root().params.get("home") or boot.default_home()
+    from piety import boot
+
+    place = home or click.get_current_context().find_root().params.get("home") or places.default_home()
     boot.make(place).close()
     click.echo(f"a new home at {place}")
+
+
+# -- the system
+
+
+@piety.command()
+@click.option("--safe", cls=_Option, is_flag=True, help="Start with all tasks suspended, and call no hooks.")
+@_with_home
+def start(home: _Home, safe: bool) -> None:
+    """Start the system in a process of its own."""
+    from piety import daemon
+
+    if home.running() is not None:
+        raise PietyError(f"the system of {home.place} runs already; to see it: piety status")
+    home.make_at_first_use()
+    pid = daemon.start(home.place, safe=safe)
+    click.echo(f"the system of {home.place} runs (process {pid})")
+
+
+@piety.command()
+@click.option("--now", cls=_Option, is_flag=True, help="Kill it, whatever it does; only the turn that runs is lost.")
+@_with_home
+def stop(home: _Home, now: bool) -> None:
+    """Let the system finish the turn that runs, and stop it."""
+    from piety import daemon
+
+    click.echo("stopped" if daemon.stop(home.place, now=now) else "no system runs")
+
+
+@piety.command()
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@_with_home
+def status(home: _Home, as_json: bool) -> None:
+    """Tell whether the system runs, and what it does (exit status 1 if it rests)."""
+    from piety import daemon
+
+    found = daemon.status(home.place)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found, indent=2))
+    else:
+        click.echo(_told(found))
+    click.get_current_context().exit(0 if found is not None else 1)
+
+
+def _told(status: dict[str, Any] | None) -> str:
+    """A status as a person reads it."""
+    if status is None:
+        return "no system runs"
+    from datetime import datetime
+
+    since = datetime.fromtimestamp(status["started"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    lines = [f"the system runs since {since} (process {status['pid']})"]
+    if status["running"] is not None:
+        lines.append(f"a turn runs for {status['running_seconds']:.1f} s: {status['running']}")
+    if status["hog"] is not None:
+        lines.append(
+            f"the last hog: {status['hog']['turn']}, {status['hog']['seconds']:.1f} s\n{status['hog']['stack']}"
+        )
+    lines.append(f"terminals: {', '.join(status['terminals']) or 'none'}")
+    return "\n".join([*lines, *(f"note: {notice}" for notice in status["notices"])])
+
+
+@piety.command("run")
+@click.option("--until-idle", cls=_Option, is_flag=True, help="End when nothing is ready or due.")
+@click.option("--safe", cls=_Option, is_flag=True, help="Start with all tasks suspended, and call no hooks.")
+@click.option("--ready", cls=_Option, type=int, hidden=True, help="A file to tell when it runs.")
+@_with_home
+def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> None:
+    """Run the system in the foreground."""
+    from piety import daemon
+
+    home.make_at_first_use()
+    click.get_current_context().exit(daemon.run(home.place, until_idle=until_idle, safe=safe, ready=ready))
+
+
+@piety.command()
+@click.option("--session", cls=_Option, metavar="NAME", help="Go on with a session, instead of the first free one.")
+@_with_home
+def attach(home: _Home, session: str | None) -> None:
+    """Make this terminal a front of the running system."""
+    if home.running() is None:
+        raise PietyError(f"no system runs in {home.place}; start it with: piety")
+    _attach(home, session)
+
+
+@piety.command()
+@_with_home
+def interrupt(home: _Home) -> None:
+    """Stop the turn that is running now."""
+    from piety import daemon
+
+    label = daemon.interrupt(home.place)
+    click.echo("no turn runs" if label is None else f"interrupted: {label}")
+
+
+@piety.command()
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@click.option("--watch", cls=_Option, is_flag=True, help="Show them again each second, until Ctrl-C.")
+@_with_home
+def tasks(home: _Home, as_json: bool, watch: bool) -> None:
+    """Show the tasks: number, name, state, what they wait for, turns, time, failures, next due."""
+    if watch:
+        _watch(home)
+    else:
+        home.perform("tasks", as_json=as_json)
+
+
+def _watch(home: _Home) -> None:
+    import time
+
+    from piety.browser import remote
+
+    try:
+        while (connection := home.running()) is not None:
+            click.clear()
+            remote.perform(connection, "tasks", as_json=False)
+            time.sleep(1)
+        raise PietyError(f"no system runs in {home.place}; what rests does not change: piety tasks")
+    except KeyboardInterrupt:
+        click.echo()
+
+
+# -- the shell
 
 
 @piety.command("eval")
 @click.argument("source", required=False)
 @click.option("-f", "--file", cls=_Option, type=click.File("rb"), help="Read the source from a file.")
-@_with_image
-def evaluate(image: Image, source: str | None, file: Any) -> None:
+@_with_home
+def evaluate(home: _Home, source: str | None, file: Any) -> None:
     """Evaluate SOURCE as one turn; `-` reads it from the standard input."""
     if (source is None) == (file is None):
         raise click.UsageError("give a SOURCE, or -f FILE, or - for the standard input")
     if file is not None or source == "-":
         source = _decoded((file or sys.stdin.buffer).read())
-    outcome = image.evaluate(source or "")
-    _print(image, outcome)
-    if outcome.error is not None:
-        click.get_current_context().exit(1)
+    home.perform("evaluate", source=source or "")
 
 
 def _decoded(data: bytes) -> str:
@@ -136,23 +310,50 @@ def _decoded(data: bytes) -> str:
         raise PietyError(f"the source is not text ({error}); save it as UTF-8") from error
 
 
-def _print(image: Image, outcome: Outcome) -> None:
-    click.echo(outcome.output, nl=False)
-    for notice in outcome.notices:
-        click.echo(f"note: {notice}", err=True)
-    if outcome.error is not None:
-        click.echo(outcome.traceback, nl=False, err=True)
-    elif outcome.value is not None:
-        click.echo(image.show(outcome.value))
-
-
 @piety.command()
-@_with_image
-def shell(image: Image) -> None:
+@_with_home
+def shell(home: _Home) -> None:
     """The line shell; from a pipe, each statement is a turn."""
-    from piety.browser.shell import run
+    _shell(home)
 
-    click.get_current_context().exit(run(image))
+
+def _shell(home: _Home, safe: bool = False) -> None:
+    from piety.browser.shell import enter, read
+
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
+        if home.running() is None:
+            from piety import daemon
+
+            home.make_at_first_use()
+            daemon.start(home.place, safe=safe)
+        _attach(home, None)
+    elif home.running() is not None:
+        from piety.browser import remote
+
+        def ask(source: str) -> int:
+            connection = home.running()
+            if connection is None:
+                raise remote.Stopped("the system stopped; what it reported done is done")
+            return remote.perform(connection, "enter", source=source)
+
+        click.get_current_context().exit(read(ask))
+    else:
+        with home.open() as image:
+            status = read(lambda source: enter(image, _say(), source))
+        click.get_current_context().exit(status)
+
+
+def _attach(home: _Home, session: str | None) -> None:
+    from piety.browser import attach, wire
+
+    try:
+        status = attach.attach(home.place, session)
+    except wire.Gone:
+        raise PietyError(f"the system of {home.place} stopped in this moment; start it with: piety") from None
+    click.get_current_context().exit(status)
+
+
+# -- modules
 
 
 @piety.group()
@@ -161,22 +362,18 @@ def code() -> None:
 
 
 @code.command("list")
-@_with_image
-def code_list(image: Image) -> None:
+@_with_home
+def code_list(home: _Home) -> None:
     """List the modules: name, lines, and the variables that persist."""
-    for name in image.modules:
-        record = image.world.modules.table[name]
-        lines = record.source.data.count(b"\n")
-        state = f"  state: {', '.join(record.state)}" if record.state else ""
-        click.echo(f"{name:32} {lines:6} lines{state}")
+    home.perform("code_list")
 
 
 @code.command("show")
 @click.argument("name")
-@_with_image
-def code_show(image: Image, name: str) -> None:
+@_with_home
+def code_show(home: _Home, name: str) -> None:
     """Print the source of a module, or of the workspace."""
-    click.echo(image.source(name), nl=False)
+    home.perform("code_show", name=name)
 
 
 @code.command("import")
@@ -184,53 +381,33 @@ def code_show(image: Image, name: str) -> None:
 @click.option(
     "--over-host", cls=_Option, is_flag=True, help="Let a module take the place of one that the host can import."
 )
-@_with_image
-def code_import(image: Image, paths: tuple[str, ...], over_host: bool) -> None:
+@_with_home
+def code_import(home: _Home, paths: tuple[str, ...], over_host: bool) -> None:
     """Take .py files and package folders into the image, in one turn."""
-    try:
-        names = image.modules.import_paths(paths, over_host=over_host)
-    except SyntaxError as error:
-        raise PietyError(f"{error.filename}, line {error.lineno}: {error.msg}; nothing was imported") from error
-    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
-    click.echo(f"imported {len(names)} module{'s' if len(names) != 1 else ''}: {shown}")
+    home.perform("code_import", paths=list(map(os.path.abspath, paths)), over_host=over_host)
 
 
 @code.command("export")
 @click.argument("folder")
-@_with_image
-def code_export(image: Image, folder: str) -> None:
+@_with_home
+def code_export(home: _Home, folder: str) -> None:
     """Write every module of the image to FOLDER, byte for byte."""
-    click.echo(f"{len(image.modules.export(folder))} files in {folder}")
+    home.perform("code_export", folder=os.path.abspath(folder), shown=folder)
+
+
+# -- asking an image how it is
 
 
 @piety.command()
 @click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
-@_with_image
-def info(image: Image, as_json: bool) -> None:
+@_with_home
+def info(home: _Home, as_json: bool) -> None:
     """Objects, sizes, versions, the last turn."""
-    from piety.objects.describe import describe_image
-
-    facts = describe_image(image)
-    if as_json:
-        import json
-
-        click.echo(json.dumps(facts, indent=2))
-    else:
-        width = max(map(len, facts))
-        for name, value in facts.items():
-            click.echo(f"{name.replace('_', ' '):{width}}  {value}")
+    home.perform("info", as_json=as_json)
 
 
 @piety.command()
-@_with_image
-def check(image: Image) -> None:
+@_with_home
+def check(home: _Home) -> None:
     """Read every object, resolve every class, check every BTree; name what is broken."""
-    from piety.objects.check import check_image
-
-    broken = False
-    for problem in check_image(image):
-        broken = True
-        click.echo(problem)
-    if broken:
-        click.get_current_context().exit(1)
-    click.echo("nothing is broken")
+    home.perform("check")

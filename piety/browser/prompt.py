@@ -1,9 +1,10 @@
 """Where a person types: editing several lines, the history in the image, completion with Tab.
 
-    Prompt         reads one source
+    Prompt         reads one source, on the terminal of whoever is attached
     ImageHistory   `world.history` as prompt_toolkit wants it: newest first, and no more than is looked at
 
-Only a shell on a terminal imports this module, and prompt_toolkit with it.
+All of it runs on the asyncio loop.  What it wants to know of the image it asks the turn thread for, and goes on
+without if that is busy for long.
 """
 
 from __future__ import annotations
@@ -19,32 +20,38 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
-from prompt_toolkit.history import History
+from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.completion import generate_completions
 
 from piety.browser.completion import completions
 from piety.browser.statements import is_whole
-from piety.objects.image import Image
+from piety.objects.turns import Turn
+from piety.scheduler.system import System
 
 INDENT = "    "
 KEPT = 10_000  # entries of the history; the oldest go
 # An entry is written with its neighbours, thirty or so, each time one of them comes: a long one would be many times.
 LONGEST = 20_000
 PAGE = 100  # entries that are read at once
+PATIENCE = 0.1  # seconds: a person who presses Tab waits no longer for a turn that runs
+
+
+class Suspended(Exception):
+    """Ctrl-Z at a prompt."""
 
 
 class Prompt:
-    """Reads what a person types at `>>> `, one source at a time."""
+    """Reads what a person types: a source at `>>> `, or a line for a job; on the input and output of the app session."""
 
-    def __init__(self, image: Image) -> None:
-        self.history = ImageHistory(image)
+    def __init__(self, system: System) -> None:
+        self.history = ImageHistory(system)
         self._session: PromptSession[str] = PromptSession(
             ">>> ",
             multiline=True,
             prompt_continuation=lambda _width, _line, wrapped: "" if wrapped else "... ",
             history=self.history,
-            completer=_Completer(image),
+            completer=_Completer(system),
             complete_while_typing=False,
             key_bindings=_keys(),
             tempfile_suffix=".py",
@@ -52,13 +59,37 @@ class Prompt:
         self._session.default_buffer.on_text_changed += self._look_back
         self._session.search_buffer.on_text_changed += lambda _buffer: self.history.want(everything=True)
 
-    def read(self) -> str:
-        """One source; raises EOFError for Ctrl-D and KeyboardInterrupt for Ctrl-C."""
-        return self._session.prompt().rstrip()
+    async def read(self) -> str:
+        """One source.  Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C, and `Suspended` for Ctrl-Z."""
+        return (await self._session.prompt_async()).rstrip()
+
+    async def read_line(self, prompt: str) -> str:
+        """One line for a job, or for whoever asks for input."""
+        session: PromptSession[str] = PromptSession(prompt, history=DummyHistory(), key_bindings=_suspending())
+        return await session.prompt_async()
 
     def _look_back(self, buffer: Buffer) -> None:
         if buffer.working_index < PAGE // 2:
             self.history.want()
+
+
+class Keep(Turn):
+    """Writes a source into the history; the same twice in a row only once."""
+
+    label = "history"
+    runs_user_code = False
+
+    def __init__(self, system: System, source: str) -> None:
+        self._world = system.image.world
+        self._source = source
+
+    def work(self) -> None:
+        tree = _tree(self._world)
+        newest = tree.maxKey() if tree else 0
+        if tree.get(newest) != self._source:
+            tree[newest + 1] = self._source
+        while tree.minKey() <= newest + 1 - KEPT:
+            del tree[tree.minKey()]
 
 
 class ImageHistory(History):
@@ -67,29 +98,20 @@ class ImageHistory(History):
     It is read in pages, from the newest back, when a person comes near to what is not read yet.
     """
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, system: System) -> None:
         super().__init__()
-        self._image = image
-        with image.look() as world:
-            tree = _tree(world)
-            self._unread = tree.maxKey() + 1 if tree else 1  # entries with lower numbers were not read yet
-            self.is_empty = not tree
+        self._system = system
+        self._unread: int | None = None  # entries with lower numbers were not read yet; None before the first page
         self._page = PAGE
         self._wanted = asyncio.Event()
 
     def keep(self, source: str) -> None:
-        """Write a source to the image, in a turn; the same twice in a row only once."""
+        """Have a source written to the image, together with the turn that is asked for next."""
         if len(source) > LONGEST:
             return
         if self._loaded_strings[:1] != [source]:
             self._loaded_strings.insert(0, source)
-        with self._image.turn("history") as world:
-            tree = _tree(world)
-            newest = tree.maxKey() if tree else 0
-            if tree.get(newest) != source:
-                tree[newest + 1] = source
-            while tree.minKey() <= newest + 1 - KEPT:
-                del tree[tree.minKey()]
+        self._system.loop.ask(Keep(self._system, source))
 
     def want(self, everything: bool = False) -> None:
         """Somebody looks for what is not read yet."""
@@ -104,24 +126,23 @@ class ImageHistory(History):
             yield text
         if self._loaded_strings:
             await self._wanted.wait()
-        while page := self._older():
+        while page := await asyncio.wrap_future(self._system.call(lambda _image: self._older())):
+            self._loaded_strings += page
             for text in page:
                 yield text
             self._wanted.clear()
             await self._wanted.wait()
 
     def _older(self) -> list[str]:
-        """The next page, which goes to what is loaded."""
-        with self._image.look() as world:
+        """The next page."""
+        with self._system.image.look() as world:
             tree = _tree(world)
             try:
-                last = tree.maxKey(self._unread - 1)
+                last = tree.maxKey() if self._unread is None else tree.maxKey(self._unread - 1)
             except ValueError:  # there is none
                 return []
             self._unread = last - self._page + 1
-            page = [text for text in tree.values(self._unread, last) if isinstance(text, str)][::-1]
-        self._loaded_strings += page
-        return page
+            return [text for text in tree.values(self._unread, last) if isinstance(text, str)][::-1]
 
     def load_history_strings(self) -> Iterable[str]:
         return ()  # `load` does it
@@ -140,12 +161,34 @@ def _tree(world: Any) -> Any:
 
 
 class _Completer(Completer):
-    def __init__(self, image: Image) -> None:
-        self._image = image
+    def __init__(self, system: System) -> None:
+        self._system = system
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        begun, names = completions(self._image, document.current_line_before_cursor)
-        return [Completion(name, start_position=-len(begun)) for name in names]
+        return ()  # the other one does it
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        line = document.current_line_before_cursor
+        asked = asyncio.wrap_future(self._system.call(lambda image: completions(image, line)))
+        try:
+            begun, names = await asyncio.wait_for(asked, PATIENCE)
+        except asyncio.TimeoutError:  # a turn runs, and may for long
+            return
+        for name in names:
+            yield Completion(name, start_position=-len(begun))
+
+
+def _suspending() -> KeyBindings:
+    """Ctrl-Z puts a job aside."""
+    keys = KeyBindings()
+
+    @keys.add("c-z")
+    def _suspend(event: KeyPressEvent) -> None:
+        event.app.exit(exception=Suspended, style="class:aborting")
+
+    return keys
 
 
 def _keys() -> KeyBindings:

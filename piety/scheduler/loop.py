@@ -8,10 +8,13 @@ pass takes no more turns after `SLICE` seconds, so that no answer waits for many
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from time import perf_counter
+from typing import Any
 
 from piety.errors import CommitFailed
 from piety.objects.image import Image
@@ -20,7 +23,7 @@ from piety.scheduler import clock
 from piety.scheduler.effects import Effects
 from piety.scheduler.events import Due
 from piety.scheduler.failures import Frame, Record, Report, frames
-from piety.scheduler.requests import Call
+from piety.scheduler.requests import Call, not_begun
 from piety.scheduler.tasks import Task, Tasks
 from piety.scheduler.timers import Timers
 
@@ -139,6 +142,14 @@ class Loop:
         """Call this before the next pass."""
         self._calls.append(call)
         self._wake.set()
+
+    def withdraw(self, future: Future[Any]) -> None:
+        """Do not begin the turn that has this future, if it has not begun."""
+        for turn in list(self._asked):
+            if getattr(turn, "future", None) is future:
+                with contextlib.suppress(ValueError):  # it has begun in this moment
+                    self._asked.remove(turn)
+                    turn.is_done(not_begun())
 
     def stop(self) -> None:
         """Make `run` return when the pass that runs is over."""

@@ -28,6 +28,8 @@ class Asked(Turn):
     `session` names the terminal; the outcome has the prompt that is to be shown there next.
     """
 
+    with_repr = False  # whether the outcome is to have the repr of the value
+
     def __init__(self, loop: Loop, session: str, ask: Ask | None) -> None:
         self.future: Future[Outcome] = Future()
         self._loop, self._session, self._ask = loop, session, ask
@@ -55,7 +57,7 @@ class Asked(Turn):
 
     def is_done(self, outcome: Outcome) -> None:
         loop = self._loop
-        if self.show and outcome.error is None and outcome.value is not None:
+        if self.with_repr and outcome.error is None and outcome.value is not None:
             loop.begins(self)  # its repr is user code too
             outcome.shown = loop.image.show(outcome.value)
             loop.running = None
@@ -69,18 +71,20 @@ class Asked(Turn):
 
 
 class Evaluation(Asked):
-    """A source to be evaluated in the workspace; with `show` its value becomes `_`, and its repr is in the outcome."""
+    """A source to be evaluated in the workspace; with `show` its value becomes `_`."""
 
     def __init__(
         self,
         loop: Loop,
         source: str,
-        user: str | None = None,
-        show: bool = False,
-        session: str = "",
-        ask: Ask | None = None,
+        user: str | None,
+        show: bool,
+        with_repr: bool,
+        session: str,
+        ask: Ask | None,
     ) -> None:
         super().__init__(loop, session, ask)
+        self.with_repr = with_repr
         self._source = source
         self.user, self.show = user, show
         self.label = self.made = one_line(source) or "a turn"
@@ -135,6 +139,17 @@ def prompt_of(tasks: Tasks, name: str) -> str | None:
     """The prompt of the job in the foreground of a session; None for the shell."""
     session = tasks.sessions.get(name)
     return session.foreground.prompt if session is not None and session.foreground is not None else None
+
+
+class NotBegun(KeyboardInterrupt):
+    """It was taken back before its turn came."""
+
+
+def not_begun() -> Outcome:
+    """The outcome of what was taken back before its turn came."""
+    outcome = Outcome(error=NotBegun())
+    outcome.traceback = "taken back before its turn came\n"
+    return outcome
 
 
 class Call:

@@ -66,15 +66,17 @@ class System:
         source: str,
         user: str | None = None,
         show: bool = False,
+        value: bool = False,
         session: str = "",
         ask: Ask | None = None,
     ) -> Future[Outcome]:
         """Ask for a turn that evaluates `source`; its outcome comes when it is on disk.
 
+        With `value` the outcome has the repr of the value in `shown`; with `show` that too, and it becomes `_`.
         `session` names the terminal at which that was typed, if it was.  `ask(text)` is called, in the turn thread,
         when the source reads a line of input: it shows what was printed so far, and gives the line ("" for the end).
         """
-        return self._ask(Evaluation(self.loop, source, user, show, session, ask))
+        return self._ask(Evaluation(self.loop, source, user, show, show or value, session, ask))
 
     def enter(self, line: str | None, session: str, ask: Ask | None = None) -> Future[Outcome]:
         """Give a line to the job in the foreground of a session; None is the end of input, and ends the job."""
@@ -102,6 +104,14 @@ class System:
         """Stop the turn that runs now; its label, or None if none runs."""
         turn = self.loop.running
         return turn.label if turn is not None and self._signals.interrupt() else None
+
+    def withdraw(self, future: Future[Any]) -> None:
+        """Whoever asked for this wants it no more: stop it if it runs, and do not begin it else."""
+        turn = self.loop.running
+        if isinstance(turn, Asked) and turn.future is future:
+            self._signals.interrupt()
+        else:
+            self.loop.withdraw(future)
 
     def stop(self, grace: float = GRACE) -> None:
         """Let the system stop; the turn that runs is interrupted if it goes on for longer than `grace` seconds."""

@@ -1,0 +1,88 @@
+"""This terminal as a front of a running system: it passes bytes on, and knows nothing of what they mean.
+
+A person who attaches wants a prompt at once, so next to nothing is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+from typing import Any
+
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without enumerations that take time
+
+from piety.browser import wire
+
+GONE = "piety: the system stopped; what it reported done is done. To go on: piety\n"
+
+
+def attach(home: str, session: str | None = None) -> int:
+    """Pass on what is typed and shown, until the system says that it is over; the exit status.
+
+    Raises `Gone` if no system runs there, and `WrongVersion`, before anything was passed on.
+    """
+    connection = wire.Wire(home)
+    _kind, hello = connection.receive()
+    if f'"protocol": {wire.PROTOCOL}}}'.encode() not in hello:
+        raise WrongVersion
+    columns, rows = os.get_terminal_size()
+    kind = "".join(each for each in os.environ.get("TERM", "xterm") if each.isalnum() or each in "-_+.")
+    wanted = f'"{session}"' if session is not None and session.isalnum() else "null"
+    connection.send(
+        wire.REQUEST,
+        f'{{"protocol": {wire.PROTOCOL}, "verb": "attach", "arguments": {{"session": {wanted}, "rows": {rows}, '
+        f'"columns": {columns}, "kind": "{kind}"}}}}'.encode(),
+    )
+    before = termios.tcgetattr(0)
+    resized = _signal.signal(_signal.SIGWINCH, lambda _number, _frame: _send_size(connection))
+    try:
+        _make_raw(before)
+        return _pass_on(connection)
+    except wire.Gone:
+        sys.stderr.write(f"\r\n{GONE}")
+        return 1
+    finally:
+        _signal.signal(_signal.SIGWINCH, resized)
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+class WrongVersion(Exception):
+    """The system that runs speaks another protocol."""
+
+
+def _pass_on(connection: wire.Wire) -> int:
+    while True:
+        ready, _, _ = select.select([0, connection.fileno()], [], [])
+        if 0 in ready:
+            keys = os.read(0, 1 << 16)
+            if not keys:
+                return 0
+            connection.send(wire.KEYS, keys)
+        if connection.fileno() in ready:
+            for kind, body in connection.received():
+                if kind == wire.EXIT:
+                    return int(body)
+                _write(2 if kind == wire.ERR else 1, body)
+
+
+def _write(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _send_size(connection: wire.Wire) -> None:
+    columns, rows = os.get_terminal_size()
+    connection.send(wire.SIZE, f"{rows} {columns}".encode())
+
+
+def _make_raw(mode: list[Any]) -> None:
+    """Every key is passed on as it is, and nothing is shown but what comes back."""
+    raw = [*mode[:6], [*mode[6]]]
+    raw[0] &= ~(termios.BRKINT | termios.ICRNL | termios.INPCK | termios.ISTRIP | termios.IXON)
+    raw[1] &= ~termios.OPOST
+    raw[2] = (raw[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
+    raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN | termios.ISIG)
+    raw[6][termios.VMIN], raw[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(0, termios.TCSADRAIN, raw)

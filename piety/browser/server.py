@@ -1,0 +1,263 @@
+"""The socket of a running system: terminals and commands come and go.
+
+One asyncio loop in a thread of its own serves all of them.  It never waits for the turn thread: what it asks for comes
+back as a future.  Somebody who says what is no frame, or goes away in the middle, loses their connection; nobody else
+notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from piety import __version__, verbs
+from piety.browser import shell, wire
+from piety.errors import PietyError
+from piety.places import SOCKET
+from piety.objects.turns import Outcome
+from piety.scheduler.signals import block_here
+from piety.scheduler.system import System
+
+Frame = tuple[bytes, bytes]
+
+
+class Connection:
+    """This end of somebody's connection.  `lines` are their answers to what the system asks."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, kind: bytes, body: bytes = b"") -> None:
+        """Send a frame; one to somebody who is gone goes nowhere."""
+        if not self._writer.is_closing():
+            self._writer.write(wire.frame(kind, body))
+
+    def send_from_anywhere(self, kind: bytes, text: str) -> None:
+        """The same from any thread."""
+        self._loop.call_soon_threadsafe(self.send, kind, text.encode("utf-8", "surrogatepass"))
+
+    async def receive(self) -> Frame:
+        """The next frame.  Raises `Gone`."""
+        try:
+            head = await self._reader.readexactly(5)
+            length = int.from_bytes(head[1:], "big")
+            if length > wire.LONGEST:
+                raise wire.Gone
+            return head[:1], await self._reader.readexactly(length)
+        except (OSError, asyncio.IncompleteReadError):
+            raise wire.Gone from None
+
+    async def close(self) -> None:
+        with contextlib.suppress(OSError):
+            await self._writer.drain()
+            self._writer.close()
+
+
+class Server:
+    """Serves the socket of one running system."""
+
+    def __init__(self, system: System, home: str) -> None:
+        self.system = system
+        self._home = home
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="piety-fronts", daemon=True)
+        self._is_over: asyncio.Event
+        self.terminals: dict[str, Any] = {}  # the terminals that are attached, by session
+        system.loop.on_print = self._print
+
+    def start(self) -> None:
+        """Listen, and serve whoever comes."""
+        listening = self._listen()
+        self._loop.call_soon(lambda: self._loop.create_task(self._serve(listening)))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hear nobody new.  Who is connected hears of the end when the process ends."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._home}/{SOCKET}")
+
+    def _listen(self) -> socket.socket:
+        """The socket; the image is ours, so one that is there is left over from a system that was killed."""
+        path = f"{self._home}/{SOCKET}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        listening = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)  # so that it is never there for others, not even for a moment
+        try:
+            listening.bind(wire.address(self._home))
+        finally:
+            os.umask(before)
+        listening.listen(64)
+        return listening
+
+    def _run(self) -> None:
+        block_here()
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    async def _serve(self, listening: socket.socket) -> None:
+        await asyncio.start_unix_server(self._meet, sock=listening)
+        from piety.browser import terminal  # takes a while: better now than when the first terminal attaches
+
+        terminal.warm_up()
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer)
+        hello = {"piety": __version__, "protocol": wire.PROTOCOL}
+        connection.send(wire.HELLO, json.dumps(hello).encode())
+        try:
+            await self._do(connection, *_understood(await connection.receive()))
+        except wire.Gone:
+            pass
+        except PietyError as error:
+            connection.send(wire.ERR, f"piety: {error}\n".encode())
+            connection.send(wire.EXIT, b"2")
+        finally:
+            await connection.close()
+
+    async def _do(self, connection: Connection, verb: str, arguments: dict[str, Any]) -> None:
+        own: dict[str, Callable[..., Awaitable[None]]] = {
+            "attach": self._attach, "stop": self._stop, "status": self._status, "interrupt": self._interrupt,
+        }  # fmt: skip
+        if verb in own:
+            await own[verb](connection, **arguments)
+        elif verb in verbs.VERBS or verb == "enter":
+            await self._perform(connection, verb, arguments)
+        else:
+            raise PietyError(f"this system knows no {verb!r}")
+
+    # -- the verbs of all commands
+
+    async def _perform(self, connection: Connection, verb: str, arguments: dict[str, Any]) -> None:
+        asked = _Asked(self.system, connection)
+        say = verbs.Say(
+            lambda text: connection.send_from_anywhere(wire.OUT, text),
+            lambda text: connection.send_from_anywhere(wire.ERR, text),
+        )
+        if verb == "enter" and await self._leaves(**arguments):
+            connection.send(wire.EXIT, str(shell.LEFT).encode())
+            return
+        if verb in ("evaluate", "enter"):
+            future = self.system.evaluate(**arguments, value=True, show=verb == "enter", ask=asked.ask)
+        else:
+            future = self.system.call(lambda image: verbs.VERBS[verb](image, say, **arguments))
+        tell = shell.report if verb == "enter" else verbs.tell
+        work = asyncio.ensure_future(self._status_of(future, lambda outcome: tell(say, outcome)))
+        hearing = asyncio.ensure_future(asked.hear(future))
+        try:
+            await asyncio.wait({work, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():  # they are gone, so nobody waits for it
+                asked.give_up(future)
+                await work
+        finally:
+            hearing.cancel()
+        connection.send(wire.EXIT, str(work.result()).encode())
+
+    async def _status_of(self, future: Any, tell: Callable[[Outcome], int]) -> int:
+        """The exit status of a command; an outcome is told first."""
+        done = await asyncio.wrap_future(future)
+        return done if isinstance(done, int) else tell(done)
+
+    async def _leaves(self, source: str) -> bool:
+        """Whether a statement from a pipe is the wish to leave the shell."""
+        if source.strip() not in shell.LEAVING:
+            return False
+        return await asyncio.wrap_future(self.system.call(lambda image: shell.leaves(source, image.names())))
+
+    # -- what only a running system can be asked
+
+    async def _stop(self, connection: Connection) -> None:
+        self.system.stop()
+        with contextlib.suppress(wire.Gone):  # whoever asks hears of the end when the process ends
+            while True:
+                await connection.receive()
+
+    async def _status(self, connection: Connection) -> None:
+        status = {"pid": os.getpid(), "terminals": sorted(self.terminals), **self.system.status()}
+        connection.send(wire.OUT, json.dumps(status).encode())
+
+    async def _interrupt(self, connection: Connection) -> None:
+        connection.send(wire.OUT, json.dumps(self.system.interrupt()).encode())
+
+    async def _attach(self, connection: Connection, **arguments: Any) -> None:
+        from piety.browser.terminal import Terminal
+
+        name = arguments.pop("session", None) or self._free_session()
+        if name in self.terminals:
+            raise PietyError(f"session {name!r} has a terminal already; attach without --session for another one")
+        terminal = self.terminals[name] = Terminal(self.system, connection, name, self._home, **arguments)
+        try:
+            await terminal.talk()
+        finally:
+            del self.terminals[name]
+
+    def _free_session(self) -> str:
+        number = 1
+        while str(number) in self.terminals:
+            number += 1
+        return str(number)
+
+    def _print(self, session: str, text: str) -> None:
+        """A turn has printed at a terminal; called in the turn thread."""
+
+        def show() -> None:
+            if session in self.terminals:
+                self.terminals[session].show_between(text)
+
+        self._loop.call_soon_threadsafe(show)
+
+
+class _Asked:
+    """What a command has asked for, as long as it waits for the answer: it may interrupt, and it may be asked."""
+
+    def __init__(self, system: System, connection: Connection) -> None:
+        self._system, self._connection = system, connection
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+
+    def ask(self, text: str) -> str:
+        """Ask for a line of input, after showing a text; called in the turn thread."""
+        self._connection.send_from_anywhere(wire.ASK, text)
+        return asyncio.run_coroutine_threadsafe(self._lines.get(), self._loop).result()
+
+    async def hear(self, future: Any) -> None:
+        """Hear what they say, until they are gone."""
+        try:
+            while True:
+                kind, body = await self._connection.receive()
+                if kind == wire.INTERRUPT:
+                    self._system.withdraw(future)
+                elif kind == wire.LINE:
+                    self._lines.put_nowait(body.decode("utf-8", "surrogateescape"))
+        except wire.Gone:
+            pass
+
+    def give_up(self, future: Any) -> None:
+        """They are gone: stop what they asked for, and answer "" to what it asks."""
+        self._lines.put_nowait("")
+        self._system.withdraw(future)
+
+
+def _understood(request: Frame) -> tuple[str, dict[str, Any]]:
+    """The verb and the arguments of a request.  Raises `PietyError`, and `Gone` for what is none."""
+    kind, body = request
+    try:
+        asked = json.loads(body)
+        protocol, verb, arguments = asked["protocol"], asked["verb"], asked["arguments"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise wire.Gone from None
+    if kind != wire.REQUEST or not isinstance(verb, str) or not isinstance(arguments, dict):
+        raise wire.Gone
+    if protocol != wire.PROTOCOL:
+        raise PietyError(
+            f"this command speaks protocol {protocol}, and the system that runs {wire.PROTOCOL} (Piety {__version__}); "
+            "use the command of that version"
+        )
+    return verb, arguments

@@ -1,0 +1,127 @@
+"""What the commands do with an image.
+
+A verb is a function of the open image, of something to say things with, and of plain arguments; it gives the exit
+status.  So the same function serves a command on a resting system, which opens the image itself, and one on a running
+system, which sends the name of the verb and the arguments over the socket (see `browser/server.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from piety.errors import PietyError
+from piety.objects.image import Image
+from piety.objects.turns import Outcome
+
+
+class Say:
+    """Where a verb says things: `out` is the standard output of whoever asked, `err` the standard error."""
+
+    def __init__(self, out: Callable[[str], object], err: Callable[[str], object]) -> None:
+        self.out, self.err = out, err
+
+
+def evaluate(image: Image, say: Say, source: str) -> int:
+    """Evaluate a source as one turn."""
+    outcome = image.evaluate(source)
+    if outcome.error is None and outcome.value is not None:
+        outcome.shown = image.show(outcome.value)
+    return tell(say, outcome)
+
+
+def tell(say: Say, outcome: Outcome) -> int:
+    """Say what came of a turn; the exit status."""
+    say.out(outcome.output)
+    for notice in outcome.notices:
+        say.err(f"note: {notice}\n")
+    if outcome.error is not None:
+        say.err(outcome.traceback)
+        return 1
+    if outcome.value is not None:
+        say.out(f"{outcome.shown}\n")
+    return 0
+
+
+def code_list(image: Image, say: Say) -> int:
+    """List the modules: name, lines, and the variables that persist."""
+    with image.look() as world:
+        for name, record in world.modules.table.items():
+            lines = record.source.data.count(b"\n")
+            state = f"  state: {', '.join(record.state)}" if record.state else ""
+            say.out(f"{name:32} {lines:6} lines{state}\n")
+    return 0
+
+
+def code_show(image: Image, say: Say, name: str) -> int:
+    """Show the source of a module, or of the workspace."""
+    with image.look():
+        say.out(image.source(name))
+    return 0
+
+
+def code_import(image: Image, say: Say, paths: list[str], over_host: bool) -> int:
+    """Take .py files and package folders into the image, in one turn; the paths are absolute."""
+    try:
+        names = image.modules.import_paths(paths, over_host=over_host)
+    except SyntaxError as error:
+        raise PietyError(f"{error.filename}, line {error.lineno}: {error.msg}; nothing was imported") from error
+    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+    say.out(f"imported {len(names)} module{'s' if len(names) != 1 else ''}: {shown}\n")
+    return 0
+
+
+def code_export(image: Image, say: Say, folder: str, shown: str) -> int:
+    """Write every module to a folder, of which `folder` is the absolute path and `shown` what the person wrote."""
+    with image.look():
+        say.out(f"{len(image.modules.export(folder))} files in {shown}\n")
+    return 0
+
+
+def info(image: Image, say: Say, as_json: bool) -> int:
+    """Objects, sizes, versions, the last turn."""
+    from piety.objects.describe import describe_image
+
+    facts = describe_image(image)
+    if as_json:
+        import json
+
+        say.out(json.dumps(facts, indent=2) + "\n")
+    else:
+        width = max(map(len, facts))
+        for name, value in facts.items():
+            say.out(f"{name.replace('_', ' '):{width}}  {value}\n")
+    return 0
+
+
+def check(image: Image, say: Say) -> int:
+    """Read every object, resolve every class, check every BTree; name what is broken."""
+    from piety.objects.check import check_image
+
+    broken = False
+    for problem in check_image(image):
+        broken = True
+        say.out(f"{problem}\n")
+    if not broken:
+        say.out("nothing is broken\n")
+    return int(broken)
+
+
+def tasks(image: Image, say: Say, as_json: bool) -> int:
+    """The tasks, as a table."""
+    from piety.scheduler.listing import Listing
+
+    with image.look() as world:
+        rows = Listing(image).rows() if world.tasks is not None else []
+        if as_json:
+            import json
+
+            say.out(json.dumps(rows, indent=2) + "\n")
+        else:
+            say.out(f"{Listing(image)!r}\n" if rows else "no tasks\n")
+    return 0
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (evaluate, code_list, code_show, code_import, code_export, info, check, tasks)
+}
