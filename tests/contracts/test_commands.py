@@ -1,0 +1,137 @@
+"""A command does and says the same whether the system of its home runs or rests.
+
+Each case is run on two homes that have the same past: one rests, the other's system runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served import Served
+
+Told = tuple[int, str, str]
+
+CASES: dict[str, tuple[tuple[str, ...], str]] = {
+    "a value": (("eval", "40 + 2"), ""),
+    "nothing to show": (("eval", "None"), ""),
+    "nothing at all": (("eval", ""), ""),
+    "output and value": (("eval", "print('hello'); 'a' + 'b'"), ""),
+    "output without an end of line": (("eval", "print('a', end='')"), ""),
+    "much output": (("eval", "print('é' * 300_000)"), ""),
+    "other scripts": (("eval", "print('Grüße, 世界'); 'ñ'"), ""),
+    "half a character": (("eval", "'\\ud800'"), ""),
+    "an assignment": (("eval", "kept = [1]"), ""),
+    "what was kept": (("eval", "kept = [1]; kept"), ""),
+    "a failure": (("eval", "print('so far'); 1 / 0"), ""),
+    "a failure in a function": (("eval", "def f(x):\n    return 1 / x\nf(0)"), ""),
+    "no Python": (("eval", "("), ""),
+    "an exit": (("eval", "raise SystemExit(3)"), ""),
+    "an interrupt of its own": (("eval", "raise KeyboardInterrupt"), ""),
+    "a repr that fails": (("eval", "class Bad:\n    def __repr__(self): return 1 / 0\nBad()"), ""),
+    "a notice": (("eval", "import threading; lock = threading.Lock()"), ""),
+    "the standard error": (("eval", "import sys; print('aside', file=sys.stderr); 1"), ""),
+    "a source from a pipe": (("eval", "-"), "def f(n):\n    return n * 2\n\nf(21)\n"),
+    "a source from a file": (("eval", "-f", "source.py"), ""),
+    "a file that is not there": (("eval", "-f", "nowhere.py"), ""),
+    "no source": (("eval",), ""),
+    "a question": (("eval", "print('well'); input('name? ').upper()"), "Ada\n"),
+    "two questions": (("eval", "input('a? ') + input('b? ')"), "1\n2\n"),
+    "a question to nobody": (("eval", "input('name? ')"), ""),
+    "all of the input": (("eval", "import sys; sys.stdin.read()"), "a\nb\n"),
+    "modules": (("code", "list"), ""),
+    "the workspace": (("code", "show", "workspace"), ""),
+    "a module": (("code", "show", "tour"), ""),
+    "no such module": (("code", "show", "nothing"), ""),
+    "importing": (("code", "import", "box.py"), ""),
+    "importing no Python": (("code", "import", "wrong.py"), ""),
+    "importing from nowhere": (("code", "import", "nowhere.py"), ""),
+    "importing what the host has": (("code", "import", "json.py"), ""),
+    "exporting": (("code", "export", "out"), ""),
+    "checking": (("check",), ""),
+    "tasks": (("tasks",), ""),
+    "tasks as data": (("tasks", "--json"), ""),
+    "a script": (("shell",), "x = 20\nx + 1\nfor i in range(2):\n    print(i)\n\nif x:\n    'shown'\n"),
+    "a script that fails": (("shell",), "y = 1\ny = 2; 1 / 0\ny\nz = = 3\nraise SystemExit(5)\ny + 1\n"),
+    "a script with a question": (("shell",), "print('hello'); name = input('name? ')\nAda\nname\n"),
+    "a script that leaves": (("shell",), "1\nexit\n2\n"),
+    "a script that leaves after a failure": (("shell",), "1 / 0\nquit()\n2\n"),
+    "a script that notices": (("shell",), "import threading\nk = threading.Lock()\n"),
+    "an empty script": (("shell",), ""),
+    "wrong usage": (("eval", "--nonsense"), ""),
+    "no such command": (("fly",), ""),
+}
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Served]]:
+    """Two homes: one rests, the other's system runs."""
+    place = tmp_path_factory.mktemp("homes")
+    resting, running = Served(place / "rests"), Served(place / "runs")
+    try:
+        running.start()
+        yield resting, running
+    finally:
+        running.stop_for_good()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the commands are typed."""
+    (tmp_path / "source.py").write_text("total = 6 * 7\ntotal\n")
+    (tmp_path / "box.py").write_text("__state__ = 'n',\nn = 1\n")
+    (tmp_path / "json.py").write_text("x = 1\n")
+    (tmp_path / "wrong.py").write_text("x = (\n")
+    return tmp_path
+
+
+def told(served: Served, arguments: tuple[str, ...], stdin: str, folder: Path) -> Told:
+    """What a command does: its exit status, output, errors; without what differs from home to home."""
+    done = served.piety(*arguments, stdin=stdin, cwd=folder)
+    both = [
+        re.sub(r"<statement \d+>|0x[0-9a-f]+", "<...>", text.replace(str(served.home), "HOME"))
+        for text in (done.stdout, done.stderr)
+    ]
+    return done.returncode, both[0], both[1]
+
+
+# Where the two differ that should not: what is wrong with a running system.
+WRONG = {
+    "the standard error": "what a turn writes to sys.stderr goes to the log, and not to whoever has asked for the turn",
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.xfail(reason=WRONG[case])) if case in WRONG else case for case in CASES],
+)
+def test_the_same_running_and_resting(homes: tuple[Served, Served], folder: Path, case: str) -> None:
+    """Exit status, standard output and standard error."""
+    resting, running = homes
+    arguments, stdin = CASES[case]
+    assert told(running, arguments, stdin, folder) == told(resting, arguments, stdin, folder)
+
+
+def test_info_has_the_same_facts(homes: tuple[Served, Served]) -> None:
+    """Their values differ, as the homes do."""
+    facts = [json.loads(served.piety("info", "--json").stdout) for served in homes]
+    assert list(facts[0]) == list(facts[1])
+
+
+def test_what_is_exported_is_the_same(homes: tuple[Served, Served], tmp_path: Path) -> None:
+    """Byte for byte, into the folder of whoever has asked."""
+    files = []
+    for served, name in zip(homes, ("a", "b"), strict=True):
+        assert served.piety("code", "export", name, cwd=tmp_path).returncode == 0
+        out = tmp_path / name
+        files.append({each.relative_to(out): each.read_bytes() for each in out.rglob("*") if each.is_file()})
+    assert files[0] == files[1] != {}
+
+
+def test_a_running_system_is_the_one_that_is_asked(homes: tuple[Served, Served]) -> None:
+    """The command does not open the image beside it."""
+    _resting, running = homes
+    assert int(running.evaluate("import os; os.getpid()")) == running.process
