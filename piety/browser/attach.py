@@ -5,15 +5,17 @@ A person who attaches wants a prompt at once, so next to nothing is imported her
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without enumerations that take time
 import os
 import select
 import sys
 import termios
-from typing import Any
-
-import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without enumerations that take time
 
 from piety.browser import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 GONE = "piety: the system stopped; what it reported done is done. To go on: piety\n"
 
@@ -27,7 +29,7 @@ def attach(home: str, session: str | None = None) -> int:
     _kind, hello = connection.receive()
     if f'"protocol": {wire.PROTOCOL}}}'.encode() not in hello:
         raise WrongVersion
-    columns, rows = os.get_terminal_size()
+    rows, columns = _size()
     kind = "".join(each for each in os.environ.get("TERM", "xterm") if each.isalnum() or each in "-_+.")
     wanted = f'"{session}"' if session is not None and session.isalnum() else "null"
     connection.send(
@@ -73,8 +75,13 @@ def _write(file: int, data: bytes) -> None:
 
 
 def _send_size(connection: wire.Wire) -> None:
+    connection.send(wire.SIZE, "{} {}".format(*_size()).encode())
+
+
+def _size() -> tuple[int, int]:
+    """Rows and columns; a terminal that does not know has those of the oldest."""
     columns, rows = os.get_terminal_size()
-    connection.send(wire.SIZE, f"{rows} {columns}".encode())
+    return rows or 24, columns or 80
 
 
 def _make_raw(mode: list[Any]) -> None:

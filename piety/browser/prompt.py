@@ -42,7 +42,7 @@ class Suspended(Exception):
 
 
 class Prompt:
-    """Reads what a person types: a source at `>>> `, or a line for a job; on the input and output of the app session."""
+    """Reads what a person types: a source at `>>> `, or a line for a job."""
 
     def __init__(self, system: System) -> None:
         self.history = ImageHistory(system)
@@ -174,7 +174,7 @@ class _Completer(Completer):
         asked = asyncio.wrap_future(self._system.call(lambda image: completions(image, line)))
         try:
             begun, names = await asyncio.wait_for(asked, PATIENCE)
-        except asyncio.TimeoutError:  # a turn runs, and may for long
+        except TimeoutError:  # a turn runs, and may for long
             return
         for name in names:
             yield Completion(name, start_position=-len(begun))

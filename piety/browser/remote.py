@@ -15,7 +15,7 @@ class Stopped(PietyError):
 
 
 def connect(home: str) -> wire.Wire:
-    """A connection to the system that runs on a home.  Raises `Gone` if none does, `PietyError` if it is another version."""
+    """A connection to the system of a home.  Raises `Gone` if none runs, and `PietyError` if it is another version."""
     connection = wire.Wire(home)
     kind, body = connection.receive()
     hello = json.loads(body) if kind == wire.HELLO else {}

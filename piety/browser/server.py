@@ -19,12 +19,14 @@ from typing import Any
 from piety import __version__, verbs
 from piety.browser import shell, wire
 from piety.errors import PietyError
-from piety.places import SOCKET
 from piety.objects.turns import Outcome
+from piety.places import SOCKET
 from piety.scheduler.signals import block_here
 from piety.scheduler.system import System
 
 Frame = tuple[bytes, bytes]
+
+PAUSE = 0.2  # seconds from an attach to making the next terminal: the one that attaches has its prompt by then
 
 
 class Connection:
@@ -68,7 +70,7 @@ class Server:
         self._home = home
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="piety-fronts", daemon=True)
-        self._is_over: asyncio.Event
+        self._spare: Any = None  # a terminal that nobody is at yet
         self.terminals: dict[str, Any] = {}  # the terminals that are attached, by session
         system.loop.on_print = self._print
 
@@ -104,9 +106,14 @@ class Server:
 
     async def _serve(self, listening: socket.socket) -> None:
         await asyncio.start_unix_server(self._meet, sock=listening)
-        from piety.browser import terminal  # takes a while: better now than when the first terminal attaches
+        self._make_spare()
 
-        terminal.warm_up()
+    def _make_spare(self) -> None:
+        if self._spare is not None:
+            return
+        from piety.browser.terminal import Terminal  # takes a while: better now than when the first terminal attaches
+
+        self._spare = Terminal(self.system, self._home)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer)
@@ -187,14 +194,16 @@ class Server:
         connection.send(wire.OUT, json.dumps(self.system.interrupt()).encode())
 
     async def _attach(self, connection: Connection, **arguments: Any) -> None:
-        from piety.browser.terminal import Terminal
-
         name = arguments.pop("session", None) or self._free_session()
         if name in self.terminals:
             raise PietyError(f"session {name!r} has a terminal already; attach without --session for another one")
-        terminal = self.terminals[name] = Terminal(self.system, connection, name, self._home, **arguments)
+        if self._spare is None:
+            self._make_spare()
+        terminal, self._spare = self._spare, None
+        self.terminals[name] = terminal
+        self._loop.call_later(PAUSE, self._make_spare)
         try:
-            await terminal.talk()
+            await terminal.talk(connection, name, **arguments)
         finally:
             del self.terminals[name]
 

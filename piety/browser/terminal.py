@@ -34,36 +34,57 @@ CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\, for when a turn runs
 
 
 class Terminal:
-    """One attached terminal."""
+    """One terminal: made beforehand, because that takes as long as a process takes to start, and then attached."""
 
-    def __init__(
-        self, system: System, connection: Any, session: str, home: str, rows: int, columns: int, kind: str
-    ) -> None:
+    def __init__(self, system: System, home: str) -> None:
         self._system = system
-        self._connection = connection
-        self._session = session
         self._home = home
-        self._size = Size(rows, columns)
-        self._kind = kind
+        self.session = ""
+        self._connection: Any = None
+        self._size = Size(24, 80)
         self._asked: Any = None  # the future of the turn that runs for this terminal, or waits to
         self._job: str | None = None  # the prompt of the job in the foreground; None for the shell
         self._loop = asyncio.get_running_loop()
         self._say = Say(self._show, self._show)
+        self._context = contextvars.copy_context()  # in which prompt_toolkit finds this terminal
+        self._to_close = contextlib.ExitStack()
+        self._context.run(self._open)
 
-    async def talk(self) -> None:
+    def _open(self) -> None:
+        screen: Any = _Screen(self)
+        self._input = self._to_close.enter_context(create_pipe_input())
+        self._output = Vt100_Output(screen, lambda: self._size, enable_cpr=False)
+        self._to_close.enter_context(create_app_session(self._input, self._output))
+        self._prompt = Prompt(self._system)
+
+    async def talk(self, connection: Any, session: str, rows: int, columns: int, kind: str) -> None:
         """Talk with whoever is at the terminal until they leave, or are gone."""
-        with create_pipe_input() as self._input, create_app_session(self._input, self._output()):
-            self._context = contextvars.copy_context()  # in which prompt_toolkit finds this terminal
-            self._prompt = Prompt(self._system)
-            talking = asyncio.ensure_future(self._talk())
-            hearing = asyncio.ensure_future(self._hear())
+        self._connection, self.session = connection, session
+        self._size, self._output.term = Size(rows, columns), kind
+        try:
+            talking = self._loop.create_task(self._talk(), context=self._context)
+            hearing = self._loop.create_task(self._hear(), context=self._context)
             await asyncio.wait({talking, hearing}, return_when=asyncio.FIRST_COMPLETED)
             for each in (talking, hearing):
                 each.cancel()
             await asyncio.gather(talking, hearing, return_exceptions=True)
-            if talking.done() and not talking.cancelled() and (error := talking.exception()) is not None:
+            if not talking.cancelled() and (error := talking.exception()) is not None:
                 raise error
-        self._connection.send(wire.EXIT, b"0")
+            connection.send(wire.EXIT, b"0")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Nobody is there any more."""
+        self._context.run(self._to_close.close)
+
+    @property
+    def is_attached(self) -> bool:
+        return self._connection is not None
+
+    def send(self, text: str) -> None:
+        """Show a text, as it is."""
+        self._connection.send(wire.OUT, text.encode("utf-8", "backslashreplace"))
 
     # -- what the person does
 
@@ -84,7 +105,7 @@ class Terminal:
 
     async def _talk(self) -> None:
         self._greet()
-        self._job = (await self._wait(self._system.look_at(self._session))).prompt
+        self._job = (await self._wait(self._system.look_at(self.session))).prompt
         while True:
             try:
                 await (self._shell() if self._job is None else self._give_line())
@@ -93,9 +114,9 @@ class Terminal:
             except EOFError:
                 if self._job is None:
                     return
-                await self._do(self._system.enter(None, self._session))
+                await self._do(self._system.enter(None, self.session))
             except Suspended:
-                await self._do(self._system.put_aside(self._session))
+                await self._do(self._system.put_aside(self.session))
 
     def _greet(self) -> None:
         self._show(
@@ -113,7 +134,7 @@ class Terminal:
         if source.strip():
             self._prompt.history.keep(source)
             for statement in _parts(source):
-                future = self._system.evaluate(statement, show=True, session=self._session, ask=self._ask)
+                future = self._system.evaluate(statement, show=True, session=self.session, ask=self._ask)
                 if await self._do(future) != 0 or self._job is not None:
                     break
 
@@ -124,7 +145,7 @@ class Terminal:
     async def _give_line(self) -> None:
         """Read a line for the job in the foreground."""
         line = await self._prompt.read_line(self._job or "")
-        await self._do(self._system.enter(line, self._session, self._ask))
+        await self._do(self._system.enter(line, self.session, self._ask))
 
     async def _do(self, future: Any) -> int:
         """Wait for a turn, and show what came of it; its exit status."""
@@ -179,12 +200,7 @@ class Terminal:
         self._loop.create_task(show(), context=self._context)
 
     def _show(self, text: str) -> None:
-        shown = text.encode("utf-8", "backslashreplace").replace(b"\n", b"\r\n")
-        self._connection.send(wire.OUT, shown)
-
-    def _output(self) -> Vt100_Output:
-        screen: Any = _Screen(self._connection)
-        return Vt100_Output(screen, lambda: self._size, term=self._kind, enable_cpr=False)
+        self.send(text.replace("\n", "\r\n"))
 
 
 class _Screen:
@@ -192,25 +208,21 @@ class _Screen:
 
     encoding = "utf-8"
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
         self._text: list[str] = []
 
     def write(self, text: str) -> None:
         self._text.append(text)
 
     def flush(self) -> None:
-        text = "".join(self._text)
-        self._text.clear()
-        if text:
-            self._connection.send(wire.OUT, text.encode("utf-8", "backslashreplace"))
+        if self._text and self._terminal.is_attached:  # else it waits
+            text = "".join(self._text)
+            self._text.clear()
+            self._terminal.send(text)
 
     def isatty(self) -> bool:
         return True
-
-
-def warm_up() -> None:
-    """Do once what takes time when a first prompt is made."""
 
 
 def _parts(source: str) -> Iterator[str]:
