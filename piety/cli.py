@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from piety import __version__, places
+from piety.deferred import starting
 from piety.errors import PietyError
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class _Home:
 
             status = remote.perform(connection, verb, **arguments)
         else:
-            from piety import verbs
-
+            with starting():  # what opening an image needs
+                from piety import verbs
             with self.open() as image:
                 status = verbs.VERBS[verb](image, _say(), **arguments)
         click.get_current_context().exit(status)

@@ -41,13 +41,15 @@ def attach(home: str, session: str | None = None) -> int:
     resized = _signal.signal(_signal.SIGWINCH, lambda _number, _frame: _send_size(connection))
     try:
         _make_raw(before)
-        return _pass_on(connection)
+        status = _pass_on(connection)
     except wire.Gone:
-        sys.stderr.write(f"\r\n{GONE}")
-        return 1
+        status = None
     finally:
         _signal.signal(_signal.SIGWINCH, resized)
         termios.tcsetattr(0, termios.TCSADRAIN, before)
+    if status is None:
+        sys.stderr.write(f"\n{GONE}")
+    return 1 if status is None else status
 
 
 class WrongVersion(Exception):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import Future
 from typing import Any
 
 from BTrees.OOBTree import OOBTree
@@ -23,10 +24,12 @@ from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.completion import generate_completions
+from prompt_toolkit.key_binding.bindings.search import start_reverse_incremental_search
 
 from piety.browser.completion import completions
 from piety.browser.statements import is_whole
-from piety.objects.turns import Turn
+from piety.objects.image import Image
+from piety.objects.turns import Outcome, Turn
 from piety.scheduler.system import System
 
 INDENT = "    "
@@ -53,11 +56,10 @@ class Prompt:
             history=self.history,
             completer=_Completer(system),
             complete_while_typing=False,
-            key_bindings=_keys(),
+            key_bindings=_keys(self.history),
             tempfile_suffix=".py",
         )
         self._session.default_buffer.on_text_changed += self._look_back
-        self._session.search_buffer.on_text_changed += lambda _buffer: self.history.want(everything=True)
 
     async def read(self) -> str:
         """One source.  Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C, and `Suspended` for Ctrl-Z."""
@@ -79,9 +81,13 @@ class Keep(Turn):
     label = "history"
     runs_user_code = False
 
-    def __init__(self, system: System, source: str) -> None:
-        self._world = system.image.world
+    def __init__(self, image: Image, source: str) -> None:
+        self.future: Future[Outcome] = Future()
+        self._world = image.world
         self._source = source
+
+    def is_done(self, outcome: Outcome) -> None:
+        self.future.set_result(outcome)
 
     def work(self) -> None:
         tree = _tree(self._world)
@@ -105,19 +111,28 @@ class ImageHistory(History):
         self._page = PAGE
         self._wanted = asyncio.Event()
 
-    def keep(self, source: str) -> None:
-        """Have a source written to the image, together with the turn that is asked for next."""
+    def keep(self, source: str) -> Future[Outcome] | None:
+        """Have a source written to the image; what comes of that, or None if it is too long to be kept.
+
+        It is on disk before the source runs, so that one that kills the process is found again too.
+        """
         if len(source) > LONGEST:
-            return
+            return None
         if self._loaded_strings[:1] != [source]:
             self._loaded_strings.insert(0, source)
-        self._system.loop.ask(Keep(self._system, source))
+        turn = Keep(self._system.image, source)
+        self._system.loop.ask(turn)
+        return turn.future
 
     def want(self, everything: bool = False) -> None:
         """Somebody looks for what is not read yet."""
         if everything:
             self._page = KEPT
         self._wanted.set()
+
+    async def is_empty(self) -> bool:
+        """Whether nobody has ever typed anything here."""
+        return await asyncio.wrap_future(self._system.call(_is_empty))
 
     async def load(self) -> AsyncGenerator[str, None]:
         """All entries, newest first; waits where nobody has wanted more."""
@@ -152,6 +167,11 @@ class ImageHistory(History):
 
     def store_string(self, string: str) -> None:
         pass
+
+
+def _is_empty(image: Image) -> bool:
+    with image.look() as world:
+        return not _tree(world)
 
 
 def _tree(world: Any) -> Any:
@@ -191,9 +211,14 @@ def _suspending() -> KeyBindings:
     return keys
 
 
-def _keys() -> KeyBindings:
+def _keys(history: ImageHistory) -> KeyBindings:
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
+
+    @keys.add("c-r", filter=typing)
+    def _search(event: KeyPressEvent) -> None:
+        history.want(everything=True)  # it is there by the time a person has typed what to look for
+        start_reverse_incremental_search(event)
 
     @keys.add("enter", filter=typing)
     def _enter(event: KeyPressEvent) -> None:

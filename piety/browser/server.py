@@ -152,7 +152,7 @@ class Server:
             connection.send(wire.EXIT, str(shell.LEFT).encode())
             return
         if verb in ("evaluate", "enter"):
-            future = self.system.evaluate(**arguments, value=True, show=verb == "enter", ask=asked.ask)
+            future = self.system.evaluate(**arguments, value=True, show=verb == "enter", ask=asked.ask, err=say.err)
         else:
             future = self.system.call(lambda image: verbs.VERBS[verb](image, say, **arguments))
         tell = shell.report if verb == "enter" else verbs.tell

@@ -104,8 +104,13 @@ class Terminal:
                     self._input.send_bytes(body)
 
     async def _talk(self) -> None:
-        self._greet()
-        self._job = (await self._wait(self._system.look_at(self.session))).prompt
+        self._show(f"Piety {piety.__version__} in {self._home}: what you make here stays. To leave: exit, or Ctrl-D.\n")
+        for notice in self._system.notices:
+            self._show(f"note: {notice}\n")
+        first = self._system.look_at(self.session)
+        if await self._prompt.history.is_empty():
+            self._show("New here? Type:  import tour; tour.start()\n")
+        self._job = (await self._wait(first)).prompt
         while True:
             try:
                 await (self._shell() if self._job is None else self._give_line())
@@ -118,25 +123,30 @@ class Terminal:
             except Suspended:
                 await self._do(self._system.put_aside(self.session))
 
-    def _greet(self) -> None:
-        self._show(
-            f"Piety {piety.__version__} in {self._home}: what you make here stays. "
-            "To leave it running: exit, or Ctrl-D.\n"
-        )
-        for notice in self._system.notices:
-            self._show(f"note: {notice}\n")
-
     async def _shell(self) -> None:
         """Read a source and evaluate it, each statement a turn; up to the first that fails."""
         source = await self._prompt.read()
         if source.strip() in LEAVING and await self._leaves(source):
             raise EOFError
         if source.strip():
-            self._prompt.history.keep(source)
+            if not await self._keep(source):
+                return
             for statement in _parts(source):
-                future = self._system.evaluate(statement, show=True, session=self.session, ask=self._ask)
+                future = self._system.evaluate(
+                    statement, show=True, session=self.session, ask=self._ask, err=self._show_from_anywhere
+                )
                 if await self._do(future) != 0 or self._job is not None:
                     break
+
+    async def _keep(self, source: str) -> bool:
+        """Have a source written into the history; False if it was taken back meanwhile."""
+        if (future := self._prompt.history.keep(source)) is None:
+            return True
+        outcome = await self._wait(future)
+        is_wanted = not isinstance(outcome.error, NotBegun)
+        if outcome.error is not None:  # a full disk, say: looking around is still possible
+            self._show(f"note: not in the history: {outcome.traceback}" if is_wanted else outcome.traceback)
+        return is_wanted
 
     async def _leaves(self, source: str) -> bool:
         future = self._system.call(lambda image: leaves(source, image.names()))
@@ -145,7 +155,7 @@ class Terminal:
     async def _give_line(self) -> None:
         """Read a line for the job in the foreground."""
         line = await self._prompt.read_line(self._job or "")
-        await self._do(self._system.enter(line, self.session, self._ask))
+        await self._do(self._system.enter(line, self.session, self._ask, self._show_from_anywhere))
 
     async def _do(self, future: Any) -> int:
         """Wait for a turn, and show what came of it; its exit status."""
@@ -198,6 +208,9 @@ class Terminal:
             await run_in_terminal(lambda: self._show(text))
 
         self._loop.create_task(show(), context=self._context)
+
+    def _show_from_anywhere(self, text: str) -> None:
+        self._loop.call_soon_threadsafe(self._show, text)
 
     def _show(self, text: str) -> None:
         self.send(text.replace("\n", "\r\n"))

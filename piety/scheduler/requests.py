@@ -6,6 +6,7 @@ Call         work of ours that needs the image between two passes: showing code,
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from piety.scheduler.loop import Loop
 
 Ask = Callable[[str], str]
+Tell = Callable[[str], object]
 
 
 class Asked(Turn):
@@ -30,9 +32,9 @@ class Asked(Turn):
 
     with_repr = False  # whether the outcome is to have the repr of the value
 
-    def __init__(self, loop: Loop, session: str, ask: Ask | None) -> None:
+    def __init__(self, loop: Loop, session: str, ask: Ask | None = None, err: Tell | None = None) -> None:
         self.future: Future[Outcome] = Future()
-        self._loop, self._session, self._ask = loop, session, ask
+        self._loop, self._session, self._ask, self._err = loop, session, ask, err
         self._printed: list[tuple[str, str]] = []
         self._before: str | None = None  # the prompt before the turn, and after it
         self._prompt: str | None = None
@@ -41,14 +43,16 @@ class Asked(Turn):
         loop, image = self._loop, self._loop.image
         loop.begins(self)
         self._before = prompt_of(loop.tasks, self._session)
-        there, sys.stdin = sys.stdin, _Input(self._ask)
+        there, sys.stdin = (sys.stdin, sys.stderr), _Input(self._ask)
+        if self._err is not None:
+            sys.stderr = _Error(self._err)
         image.session, image.printed = self._session, []
         try:
             return self.do()
         finally:
             self._prompt = prompt_of(loop.tasks, self._session)
             self._printed, image.session = image.printed, ""
-            sys.stdin = there
+            sys.stdin, sys.stderr = there
             loop.running = None
 
     def do(self) -> Any:
@@ -82,8 +86,9 @@ class Evaluation(Asked):
         with_repr: bool,
         session: str,
         ask: Ask | None,
+        err: Tell | None,
     ) -> None:
-        super().__init__(loop, session, ask)
+        super().__init__(loop, session, ask, err)
         self.with_repr = with_repr
         self._source = source
         self.user, self.show = user, show
@@ -96,8 +101,8 @@ class Evaluation(Asked):
 class Line(Asked):
     """A line for the job in the foreground of a session; None ends the job, as Ctrl-D does."""
 
-    def __init__(self, loop: Loop, line: str | None, session: str, ask: Ask | None) -> None:
-        super().__init__(loop, session, ask)
+    def __init__(self, loop: Loop, line: str | None, session: str, ask: Ask | None, err: Tell | None) -> None:
+        super().__init__(loop, session, ask, err)
         self._line = line
         self.label = f"a line in session {session}"
 
@@ -115,9 +120,6 @@ class Aside(Asked):
 
     label = "Ctrl-Z"
 
-    def __init__(self, loop: Loop, session: str) -> None:
-        super().__init__(loop, session, None)
-
     def do(self) -> None:
         session = session_of(self._loop.tasks, self._session)
         if session.foreground is not None:
@@ -128,9 +130,6 @@ class Look(Asked):
     """Nothing: the outcome has the prompt."""
 
     label = "look"
-
-    def __init__(self, loop: Loop, session: str) -> None:
-        super().__init__(loop, session, None)
 
     def do(self) -> None: ...
 
@@ -196,3 +195,16 @@ class _Input:
 
     def close(self) -> None:
         """Not now: `exit()` closes the standard input, and the system goes on."""
+
+
+class _Error(io.TextIOBase):
+    """The standard error of a turn that somebody asked for: they see it at once."""
+
+    encoding = "utf-8"
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def write(self, text: str) -> int:
+        self._tell(text)
+        return len(text)

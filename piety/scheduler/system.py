@@ -23,7 +23,7 @@ from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock, hooks
 from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
-from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look
+from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell
 from piety.scheduler.signals import Signals
 from piety.scheduler.tasks import Tasks, tasks_of
 from piety.scheduler.timers import Timers
@@ -69,18 +69,20 @@ class System:
         value: bool = False,
         session: str = "",
         ask: Ask | None = None,
+        err: Tell | None = None,
     ) -> Future[Outcome]:
         """Ask for a turn that evaluates `source`; its outcome comes when it is on disk.
 
         With `value` the outcome has the repr of the value in `shown`; with `show` that too, and it becomes `_`.
         `session` names the terminal at which that was typed, if it was.  `ask(text)` is called, in the turn thread,
         when the source reads a line of input: it shows what was printed so far, and gives the line ("" for the end).
+        `err(text)` is called, there too, for what is written to the standard error: that is seen at once.
         """
-        return self._ask(Evaluation(self.loop, source, user, show, show or value, session, ask))
+        return self._ask(Evaluation(self.loop, source, user, show, show or value, session, ask, err))
 
-    def enter(self, line: str | None, session: str, ask: Ask | None = None) -> Future[Outcome]:
+    def enter(self, line: str | None, session: str, ask: Ask | None = None, err: Tell | None = None) -> Future[Outcome]:
         """Give a line to the job in the foreground of a session; None is the end of input, and ends the job."""
-        return self._ask(Line(self.loop, line, session, ask))
+        return self._ask(Line(self.loop, line, session, ask, err))
 
     def put_aside(self, session: str) -> Future[Outcome]:
         """Ctrl-Z: put the job in the foreground of a session aside."""

@@ -6,16 +6,18 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
 
 import piety
+from piety import daemon
 from piety.browser import prompt as prompt_module
 
 PASTE, PASTED = "\x1b[200~", "\x1b[201~"
 UP, TAB, ENTER, BACKSPACE = "\x1b[A", "\t", "\r", "\x7f"
-CTRL_C, CTRL_D, CTRL_R = "\x03", "\x04", "\x12"
+CTRL_C, CTRL_D, CTRL_R, CTRL_Z = "\x03", "\x04", "\x12", "\x1a"
 PATIENCE = 10  # seconds
 
 
@@ -59,11 +61,12 @@ class Terminal:
 
 @pytest.fixture
 def terminals(home: Path) -> Iterator[list[Terminal]]:
-    """What was opened, to be closed."""
+    """What was opened, to be closed; and the system that they have started, to be stopped."""
     opened: list[Terminal] = []
     yield opened
     for each in opened:
         each.stop()
+    daemon.stop(str(home), now=True)
 
 
 @pytest.fixture
@@ -166,7 +169,8 @@ def test_history_comes_back_after_a_restart(terminal: Terminal, terminals: list[
     terminal.enters("'first'.upper()")
     terminal.sees("'FIRST'")
     terminal.enters("import os; os._exit(7)")
-    assert terminal.ends() == 7
+    terminal.sees("piety: the system stopped; what it reported done is done. To go on: piety\r\n")
+    assert terminal.ends() == 1
     terminals.append(again := Terminal())
     again.types(UP)
     again.sees("import os; os._exit(7)")
@@ -177,12 +181,11 @@ def test_history_comes_back_after_a_restart(terminal: Terminal, terminals: list[
 def test_history_can_be_searched_to_its_beginning(home: Path, terminals: list[Terminal]) -> None:
     """Ctrl-R reads on when what it looks for is old."""
     with piety.open(home, create=True) as image:
-        history = prompt_module.ImageHistory(image)
-        history.keep("'need' + 'le'")
-        for number in range(300):
-            history.keep(str(number))
+        image.run(prompt_module.Keep(image, source) for source in ["'need' + 'le'", *map(str, range(300))])
     terminals.append(terminal := Terminal())
-    terminal.types(CTRL_R, "need")
+    terminal.types(CTRL_R)
+    terminal.sees("search")
+    terminal.types("need")
     terminal.sees("'le'")
     terminal.types(ENTER, ENTER)
     terminal.sees("'needle'")
@@ -242,7 +245,7 @@ def test_system_exit_does_not_end_the_shell(terminal: Terminal) -> None:
     terminal.enters("exit(3)")
     terminal.sees("SystemExit(3) ended the turn, which was undone; to leave the shell: exit, alone on a line")
     terminal.enters("input('still there? ').upper()")
-    terminal.sees("still there? ")
+    terminal.sees("still there?")
     terminal.enters("yes")
     terminal.sees("'YES'")
 
@@ -250,7 +253,8 @@ def test_system_exit_does_not_end_the_shell(terminal: Terminal) -> None:
 def test_input_shows_its_question(terminal: Terminal) -> None:
     """And what was printed before it; the rest of the output comes after the turn."""
     terminal.enters("print('a', 'riddle'); name = input('your na' 'me? '); print('good', name)")
-    terminal.sees("a riddle\r\nyour name? ")
+    terminal.sees("a riddle\r\n")
+    terminal.sees("your name?")
     terminal.enters("Ada")
     terminal.sees("good Ada\r\n")
 
@@ -258,10 +262,10 @@ def test_input_shows_its_question(terminal: Terminal) -> None:
 def test_the_debugger_can_be_used(terminal: Terminal) -> None:
     """`breakpoint()` asks as `input` does."""
     terminal.enters("n = 5; breakpoint(); n = n + 1")
-    terminal.sees("(Pdb) ")
+    terminal.sees("(Pdb)")
     terminal.enters("p n * 111")
     terminal.sees("555\r\n")
-    terminal.sees("(Pdb) ")
+    terminal.sees("(Pdb)")
     terminal.enters("c")
     terminal.prompts()
     terminal.enters("n * 111")
@@ -283,51 +287,147 @@ def test_output_without_an_end_of_line_is_not_overwritten(terminal: Terminal) ->
     terminal.sees("partial\r\n")
 
 
+def test_ctrl_c_stops_what_asks_for_input(terminal: Terminal) -> None:
+    """As it stops everything else."""
+    terminal.enters("n = 1")
+    terminal.prompts()
+    terminal.enters("n = input('na' 'me? ')")
+    terminal.sees("name?")
+    terminal.types(CTRL_C)
+    terminal.sees("interrupted, and the turn undone")
+    terminal.enters("n")
+    terminal.sees("1\r\n")
+
+
+def test_two_terminals_share_one_system(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """What one makes the other sees, and each has a prompt while the other's turn runs."""
+    terminals.append(other := Terminal())
+    terminal.enters("total = 42")
+    terminal.prompts()
+    other.enters("total")
+    other.sees("42\r\n")
+    terminal.enters("import sys; print('run' 'ning', file=sys.stderr)\nwhile True: pass\n")
+    terminal.sees("running")
+    other.types("tot", "al + 1", BACKSPACE, "2")
+    other.sees("2")
+    other.types(CTRL_C)
+    other.prompts()
+    terminal.types(CTRL_C)
+    terminal.sees("interrupted, and the turn undone")
+    other.enters("total + 1")
+    other.sees("43\r\n")
+
+
+def test_what_waits_behind_another_turn_can_be_taken_back(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """Ctrl-C never touches the turn of another terminal."""
+    terminals.append(other := Terminal())
+    terminal.enters("n = 0")
+    terminal.prompts()
+    terminal.types(PASTE, "import sys; print('run' 'ning', file=sys.stderr)\nwhile True: pass\n", PASTED, ENTER)
+    terminal.sees("running")
+    other.enters("n = 1")
+    other.types(CTRL_C)
+    other.sees("taken back before its turn came")
+    terminal.types(CTRL_C)
+    terminal.sees("interrupted, and the turn undone")
+    other.enters("n")
+    other.sees("0\r\n")
+
+
+def test_a_terminal_that_vanishes_hurts_nobody(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """The turn that it had asked for is stopped and undone."""
+    terminals.append(other := Terminal())
+    terminal.enters("n = 0; import sys")
+    terminal.prompts()
+    terminal.types(PASTE, "n = 1; print('run' 'ning', file=sys.stderr)\nwhile True: n = n + 1\n", PASTED, ENTER)
+    terminal.sees("running")
+    terminal.stop()
+    other.enters("n")
+    other.sees("1\r\n")
+
+
+def test_a_job_is_put_aside_and_taken_up_again(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """With Ctrl-Z and fg(); after a killed system it is where it was."""
+    terminal.types(
+        PASTE,
+        "entries = []\ndef note(line):\n    entries.append(line); print(len(entries), 'no' 'ted')\n",
+        PASTED,
+        ENTER,
+    )
+    terminal.prompts()
+    terminal.enters("job(note, prompt='no' 'te> ')")
+    terminal.sees("note>")
+    terminal.enters("it rains")
+    terminal.sees("1 noted")
+    terminal.types(CTRL_Z)
+    terminal.sees(">>>")
+    terminal.enters("fg()")
+    terminal.sees("note>")
+    terminal.stop()
+    daemon.stop(os.environ["PIETY_HOME"], now=True)
+    terminals.append(again := Terminal())
+    again.sees("note>")
+    again.enters("it snows")
+    again.sees("2 noted")
+    again.types(CTRL_D)
+    again.sees(">>>")
+    again.enters("entries")
+    again.sees("['it rains', 'it snows']")
+
+
 # -- the history itself
 
 
+class Resting:
+    """What the history asks of a system, of an image that nothing else is done with."""
+
+    def __init__(self, image: piety.Image) -> None:
+        self.image = image
+
+    def keep(self, *sources: str) -> None:
+        for source in sources:
+            self.image.run([prompt_module.Keep(self.image, source)])
+
+    def history(self) -> prompt_module.ImageHistory:
+        system: Any = self
+        return prompt_module.ImageHistory(system)
+
+
 @pytest.fixture
-def history(image: piety.Image) -> prompt_module.ImageHistory:
+def resting(image: piety.Image) -> Resting:
     """The history of a new image."""
-    return prompt_module.ImageHistory(image)
+    return Resting(image)
 
 
-def test_the_same_twice_in_a_row_is_kept_once(image: piety.Image, history: prompt_module.ImageHistory) -> None:
+def test_the_same_twice_in_a_row_is_kept_once(resting: Resting) -> None:
     """Also when the first time was before a restart."""
-    for source in ("a", "a", "b", "a"):
-        history.keep(source)
-    prompt_module.ImageHistory(image).keep("a")
-    assert list(image.world.history.values()) == ["a", "b", "a"]
-    assert history.get_strings() == ["a", "b", "a"]
+    resting.keep("a", "a", "b", "a", "a")
+    assert list(resting.image.world.history.values()) == ["a", "b", "a"]
 
 
-def test_the_history_is_bounded(image: piety.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_is_bounded(resting: Resting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go, and what is far too long never comes."""
     monkeypatch.setattr(prompt_module, "KEPT", 10)
-    history = prompt_module.ImageHistory(image)
-    for number in range(25):
-        history.keep(str(number))
-    history.keep("x" * (prompt_module.LONGEST + 1))
-    assert list(image.world.history.values()) == [str(number) for number in range(15, 25)]
+    resting.keep(*map(str, range(25)))
+    assert resting.history().keep("x" * (prompt_module.LONGEST + 1)) is None
+    assert list(resting.image.world.history.values()) == [str(number) for number in range(15, 25)]
 
 
-def test_the_history_is_read_in_pages(image: piety.Image, history: prompt_module.ImageHistory) -> None:
+def test_the_history_is_read_in_pages(resting: Resting) -> None:
     """From the newest back; entries that are gone or are no text are passed over."""
-    for number in range(250):
-        history.keep(str(number))
-    with image.turn("spoil"):
-        image.world.history[249] = None
+    resting.keep(*map(str, range(250)))
+    with resting.image.turn("spoil"):
+        resting.image.world.history[249] = None
         for number in range(20, 200):
-            del image.world.history[number]
-    again = prompt_module.ImageHistory(image)
+            del resting.image.world.history[number]
+    again = resting.history()
     assert again._older() == [str(number) for number in range(249, 198, -1) if number != 248]
     assert again._older() == [str(number) for number in range(18, -1, -1)]
     assert again._older() == []
 
 
-def test_a_history_that_was_spoilt_does_not_stop_the_shell(image: piety.Image) -> None:
+def test_a_history_that_was_spoilt_does_not_stop_the_shell(resting: Resting) -> None:
     """It is an object like others, and people change objects."""
-    image.evaluate("world.history = 'gone'")
-    history = prompt_module.ImageHistory(image)
-    history.keep("x")
-    assert history._older() == []
+    resting.image.evaluate("world.history = 'gone'")
+    resting.keep("x")
+    assert resting.history()._older() == []

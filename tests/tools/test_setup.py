@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 RUN_LOCK = "requirements.lock"
 TEST_LOCK = "requirements-test.lock"
 # Seconds in which any of these runs must end; each takes about 0.05.
+MAIN = "from piety.__main__ import main; main()"
 LONG = 30
 
 # Notes each call, and makes .venv, installs and starts in name only. FAKE_PIP is what it does in place of pip.
@@ -132,7 +133,7 @@ def test_first_run_makes_venv_and_installs_then_starts(checkout):
     """What it does it says in two lines on standard error; standard output is Piety's alone."""
     status, out, err = checkout.run()
     assert checkout.calls() == ["venv", f"pip {RUN_LOCK}"]
-    assert (status, out) == (0, "<-P><-m><piety>")
+    assert (status, out) == (0, f"<-P><-c><{MAIN}>")
     assert err.splitlines() == [f"piety: making .venv with {checkout.bin}/python3", f"piety: installing {RUN_LOCK}"]
 
 
@@ -147,20 +148,20 @@ def test_arguments_and_input_arrive_as_they_are(checkout):
     args = ["a b", "it's", '"q"', "x\ny", "", "*", "$HOME", "--help", "--"]
     for _ in range(2):
         status, out, _ = checkout.run(*args, stdin="typed\nahead")
-        assert (status, out) == (0, "".join(f"<{a}>" for a in ["-P", "-m", "piety", *args]) + "typed\nahead")
+        assert (status, out) == (0, "".join(f"<{a}>" for a in ["-P", "-c", MAIN, *args]) + "typed\nahead")
 
 
 def test_second_run_starts_no_python_but_its_own(ready):
     """It says nothing, and needs no Python on PATH."""
     (ready.bin / "python3").unlink()
-    assert ready.run() == (0, "<-P><-m><piety>", "")
+    assert ready.run() == (0, f"<-P><-c><{MAIN}>", "")
     assert ready.calls() == []
 
 
 def test_runs_through_a_link(ready):
     """A user links tools/piety into a folder on PATH."""
     (ready.bin / "piety").symlink_to(ready.root / "tools/piety")
-    assert ready.run("a b", tool=str(ready.bin / "piety")) == (0, "<-P><-m><piety><a b>", "")
+    assert ready.run("a b", tool=str(ready.bin / "piety")) == (0, f"<-P><-c><{MAIN}><a b>", "")
 
 
 def test_renewed_lock_is_installed_into_the_same_venv(ready):
@@ -254,8 +255,8 @@ def test_runs_at_the_same_time_set_up_once(checkout):
     assert second.stderr.readline() == "piety: waiting for another set-up to end\n"
     go.open("w").close()
     # The first still runs Piety, which has not read its input to the end.
-    assert second.communicate(timeout=LONG) == ("<-P><-m><piety>", "")
-    assert first.communicate(timeout=LONG) == ("<-P><-m><piety>", "installed\n")
+    assert second.communicate(timeout=LONG) == (f"<-P><-c><{MAIN}>", "")
+    assert first.communicate(timeout=LONG) == (f"<-P><-c><{MAIN}>", "installed\n")
     assert checkout.calls() == ["venv", f"pip {RUN_LOCK}"]
 
 
