@@ -24,7 +24,7 @@ from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.completion import generate_completions
-from prompt_toolkit.key_binding.bindings.search import start_reverse_incremental_search
+from prompt_toolkit.search import SearchDirection, start_search
 
 from piety.browser.completion import completions
 from piety.browser.statements import is_whole
@@ -216,9 +216,9 @@ def _keys(history: ImageHistory) -> KeyBindings:
     typing = has_focus(DEFAULT_BUFFER)
 
     @keys.add("c-r", filter=typing)
-    def _search(event: KeyPressEvent) -> None:
+    def _search(_event: KeyPressEvent) -> None:
         history.want(everything=True)  # it is there by the time a person has typed what to look for
-        start_reverse_incremental_search(event)
+        start_search(direction=SearchDirection.BACKWARD)
 
     @keys.add("enter", filter=typing)
     def _enter(event: KeyPressEvent) -> None:
