@@ -13,11 +13,12 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from piety import __version__, verbs
 from piety.browser import shell, wire
+from piety.browser.doors import Doors, listen, remove
 from piety.errors import PietyError
 from piety.objects.turns import Outcome
 from piety.places import SOCKET
@@ -72,32 +73,20 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="piety-fronts", daemon=True)
         self._spare: Any = None  # a terminal that nobody is at yet
         self.terminals: dict[str, Any] = {}  # the terminals that are attached, by session
+        self._doors = Doors(system, home)
         system.loop.on_print = self._print
+        system.loop.on_doors = lambda names: self._soon(self._doors.be(names))
 
     def start(self) -> None:
         """Listen, and serve whoever comes."""
-        listening = self._listen()
+        listening = listen(self._home, SOCKET)
         self._loop.call_soon(lambda: self._loop.create_task(self._serve(listening)))
         self._thread.start()
 
     def stop(self) -> None:
         """Hear nobody new.  Who is connected hears of the end when the process ends."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self._home}/{SOCKET}")
-
-    def _listen(self) -> socket.socket:
-        """The socket; the image is ours, so one that is there is left over from a system that was killed."""
-        path = f"{self._home}/{SOCKET}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        listening = socket.socket(socket.AF_UNIX)
-        before = os.umask(0o177)  # so that it is never there for others, not even for a moment
-        try:
-            listening.bind(wire.address(self._home))
-        finally:
-            os.umask(before)
-        listening.listen(64)
-        return listening
+        remove(self._home, SOCKET)
+        self._doors.close()
 
     def _run(self) -> None:
         block_here()
@@ -106,6 +95,7 @@ class Server:
 
     async def _serve(self, listening: socket.socket) -> None:
         await asyncio.start_unix_server(self._meet, sock=listening)
+        await self._doors.be(self.system.loop.doors)
         self._make_spare()
 
     def _make_spare(self) -> None:
@@ -212,6 +202,10 @@ class Server:
         while str(number) in self.terminals:
             number += 1
         return str(number)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this on the asyncio loop; called in the turn thread."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _print(self, session: str, text: str) -> None:
         """A turn has printed at a terminal; called in the turn thread."""

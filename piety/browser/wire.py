@@ -29,12 +29,12 @@ def frame(kind: bytes, body: bytes = b"") -> bytes:
     return kind + len(body).to_bytes(4, "big") + body
 
 
-def address(home: str) -> str:
-    """The path of the socket, in a form that is short enough.  A folder that it opens for that stays open."""
-    path = f"{home}/{SOCKET}"
+def address(home: str, name: str = SOCKET) -> str:
+    """The path of a socket in a home, in a form that is short enough.  A folder that it opens for that stays open."""
+    path = f"{home}/{name}"
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
-    return f"/proc/self/fd/{os.open(home, os.O_RDONLY)}/{SOCKET}"
+    return f"/proc/self/fd/{os.open(home, os.O_RDONLY)}/{name}"
 
 
 class Wire:

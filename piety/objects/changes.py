@@ -14,12 +14,13 @@ changed.  Other bytes may still be the same value (see `same.py`), so then the t
 from __future__ import annotations
 
 import types
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from persistent import Persistent
 
-from piety.objects.pickling import RecordPickler, is_bound
+from piety.objects.pickling import Rules, is_bound
 from piety.objects.same import same
 from piety.objects.store import ImageConnection
 
@@ -36,11 +37,27 @@ def is_immutable(value: Any) -> bool:
     kind = type(value)
     if id(kind) in _ATOMIC:
         return not is_bound(value)
-    if kind is tuple or kind is frozenset:
-        return all(map(is_immutable, value))
-    if kind is types.MethodType:
-        return is_immutable(value.__self__)
-    return issubclass(kind, (Persistent, type)) or type(kind).__module__ == "enum" or kind in _CONSTANT
+    if kind is tuple or kind is frozenset or kind is types.MethodType:
+        return _is_made_of_immutables(value)
+    return issubclass(kind, (Persistent, type)) or type(kind).__module__ == "enum" or id(kind) in _CONSTANT
+
+
+def _is_made_of_immutables(value: Any) -> bool:
+    """The same for a value that may consist of others like it, however deep."""
+    todo = [value]
+    seen = set()
+    while todo:
+        each = todo.pop()
+        kind = type(each)
+        if kind is types.MethodType:
+            todo.append(each.__self__)
+        elif kind is not tuple and kind is not frozenset:
+            if not is_immutable(each):
+                return False
+        elif id(each) not in seen:
+            seen.add(id(each))
+            todo += each
+    return True
 
 
 def holds_mutables(state: Any) -> bool:
@@ -87,7 +104,7 @@ class Changes:
         if type(obj) not in _OWN and (holds_mutables(state) or _makes_own_state(type(obj))):
             self._touched[obj._p_oid] = (obj, hash(record))
 
-    def _wrote(self, obj: Any, record: bytes, pickler: RecordPickler) -> None:
+    def _wrote(self, obj: Any, record: bytes, pickler: Rules) -> None:
         oid = obj._p_oid
         self._stored[oid] = obj
         self.records[oid] = hash(record)
@@ -113,7 +130,7 @@ class Changes:
         self._touched[obj._p_oid] = (obj, hash(record))
         return False
 
-    def saw(self, owner: Any, pickler: RecordPickler) -> None:
+    def saw(self, owner: Any, pickler: Rules) -> None:
         """Remember which plain objects a record holds, to find those that stand in two."""
         self._seen.append((owner, pickler.memo.copy()))
 
@@ -213,27 +230,43 @@ def _number(entry: tuple[int, Any]) -> int:
     return entry[0]
 
 
+# A path of more steps than twice this is told without its middle.
+_STEPS = 10
+
+
 def find_path(owner: Any, value: Any) -> str:
     """How `value` hangs on a persistent object, as a person would write it: `Note 0x1f.tags[2]`; "" if it does not."""
+    todo: deque[tuple[Any, Any]]
     if type(owner).__module__.startswith("BTrees."):
-        todo = [(f"[{key!r}]", each) for key, each in owner.items()]
+        todo = deque((((), f"[{key!r}]"), each) for key, each in owner.items())
     else:
-        todo = [(f".{name}", each) for name, each in getattr(owner, "__dict__", {}).items()]
+        todo = deque((((), f".{name}"), each) for name, each in getattr(owner, "__dict__", {}).items())
     seen = set()
     while todo:
-        path, each = todo.pop(0)
+        path, each = todo.popleft()
         if each is value:
-            return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}{path}"
+            return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}{_steps(path)}"
         if id(each) in seen or issubclass(type(each), _IMMUTABLE):
             continue
         seen.add(id(each))
         if type(each) is dict:
-            todo += [(f"{path}[{key!r}]", inner) for key, inner in each.items()]
+            todo += [((path, f"[{key!r}]"), inner) for key, inner in each.items()]
         elif type(each) in (list, tuple):
-            todo += [(f"{path}[{place}]", inner) for place, inner in enumerate(each)]
+            todo += [((path, f"[{place}]"), inner) for place, inner in enumerate(each)]
         elif hasattr(each, "__dict__"):
-            todo += [(f"{path}.{name}", inner) for name, inner in vars(each).items()]
+            todo += [((path, f".{name}"), inner) for name, inner in vars(each).items()]
     return ""
+
+
+def _steps(path: Any) -> str:
+    steps = []
+    while path:
+        path, step = path
+        steps.append(step)
+    steps.reverse()
+    if len(steps) > 2 * _STEPS:
+        steps[_STEPS:-_STEPS] = [f" ... {len(steps) - 2 * _STEPS} more ... "]
+    return "".join(steps)
 
 
 def _detached(state: Any) -> Any:
@@ -247,6 +280,8 @@ def _is_plain_mutable(value: Any) -> bool:
     if any(kind is each for each in _CONTAINERS):
         return True
     if id(kind) in _ATOMIC or kind is tuple or issubclass(kind, _IMMUTABLE) or type(kind).__module__ == "enum":
+        return False
+    if id(kind) in _CONSTANT:
         return False
     by_identity: Any = (None, object.__hash__)
     return kind.__dictoffset__ != 0 or kind.__hash__ in by_identity
@@ -266,13 +301,21 @@ def _makes_own_state(kind: type) -> bool:
     return kind.__getstate__ is not Persistent.__getstate__ and not kind.__module__.startswith("BTrees.")
 
 
-_CONSTANT: set[type] = set()  # classes whose instances never change
+_CONSTANT: dict[int, type] = {}  # classes whose instances never change, by id as above
 
 
 def never_changes(kind: type) -> type:
-    """Class decorator: instances are values, so whatever holds one need not be compared for its sake."""
-    _CONSTANT.add(kind)
+    """Class decorator: instances are values, so whatever holds one need not be compared for its sake.
+
+    Several records may hold the same one: that it comes back as two, nobody can tell.
+    """
+    _CONSTANT[id(kind)] = kind
+    kind.__getstate__ = _copy_of_state  # type: ignore[assignment]
     return kind
+
+
+def _copy_of_state(value: Any) -> dict[str, Any]:
+    return vars(value).copy()  # the dictionary itself would be found in two records
 
 
 _OWN: set[type] = set()  # classes that look after their plain values themselves (see `variables.Group`)

@@ -9,8 +9,9 @@ rules of Piety's:
 - an exception is written so that it can be made again, whatever its class wants to be called with.
 
 The bytes are ordinary pickles of protocol 3, which ZODB's own tools read.  The standard library's pickler is used,
-because ZODB's own has no `reducer_override`, the hook on which the rules above stand.  How it is read is ZODB's, until
-the code of some object fails: see `forgiving.py`.
+because ZODB's own has no `reducer_override`, the hook on which the rules above stand.  It calls itself for each object
+within another; what is nested too deep for that is written by the pickler of `deep.py`, under the same rules.  How a
+record is read is ZODB's, until the code of some object fails: see `forgiving.py`.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ _CODE = (type, types.FunctionType, types.BuiltinFunctionType)
 _NAMELESS = (type(None), type(Ellipsis), type(NotImplemented))  # classes that pickle has words of its own for
 
 
-class RecordPickler(Pickler):
-    """Pickles one record after another into `file`.
+class Rules:
+    """What is written for an object, whichever pickler writes it.
 
     `reference(obj)` gives the persistent reference of a persistent object; `note(obj)` the `Lost` that stands for a
     volatile one.  `volatile` collects the volatile objects met since it was last cleared.
     """
 
+    memo: Any  # its copy is a dictionary: the id of each object in the record -> its number there, and itself
+    has_own_stack = False  # whether a RecursionError can only come from an object's own code
+
     def __init__(self, file: BytesIO, reference: Callable[[Any], Any], note: Callable[[Any], Any]) -> None:
-        super().__init__(file, PROTOCOL)
+        super().__init__(file, PROTOCOL)  # type: ignore[call-arg]  # the pickler that it is mixed into
         self.reference = reference
         self._note = note
         self.volatile: list[Any] = []
@@ -70,7 +74,9 @@ class RecordPickler(Pickler):
             return (importlib.import_module, (name,)) if sys.modules.get(name) is obj else self._volatile(obj)
         try:
             reduced = reduce(obj)
-        except Exception:  # the object says that it cannot be pickled, or fails while it is asked
+        except Exception as error:  # the object says that it cannot be pickled, or fails while it is asked
+            if type(error) is RecursionError and not self.has_own_stack:  # perhaps only for being asked so deep
+                raise
             return self._volatile(obj)
         if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6 or not callable(reduced[0]):
             if isinstance(reduced, str) and is_importable(obj, reduced):
@@ -81,6 +87,10 @@ class RecordPickler(Pickler):
     def _volatile(self, obj: Any) -> Any:
         self.volatile.append(obj)
         return self._note(obj).__reduce__()
+
+
+class RecordPickler(Rules, Pickler):
+    """Pickles one record after another into `file`, as deep as Python's own stack allows."""
 
 
 def reduce(obj: Any) -> Any:

@@ -61,7 +61,7 @@ from ZODB.utils import cp
 
 from piety.errors import CommitFailed, DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
 from piety.objects import index as index_file
-from piety.objects.pickling import RecordPickler
+from piety.objects.pickling import RecordPickler, Rules
 
 # After a kill the records since the last save of the index are read again, 4 us each: so that this stays under the
 # 40 ms that a person does not notice, but costs less than 1 % of the commits, the index is saved after so many
@@ -409,7 +409,7 @@ class ImageConnection(Connection):
         super().__init__(*args, **kwargs)
         self._reader = _Reader(self, self._cache, self._db.classFactory)
         self.on_load: Callable[[Any, Any, bytes], None] = lambda obj, state, record: None
-        self.on_store: Callable[[Any, bytes, RecordPickler], None] = lambda obj, record, pickler: None
+        self.on_store: Callable[[Any, bytes, Rules], None] = lambda obj, record, pickler: None
         self.note: Callable[[Any], Any] = lambda obj: None
 
     def _store_objects(self, writer: Any, transaction: Any) -> None:
@@ -433,12 +433,12 @@ class ImageConnection(Connection):
         unpickler = ObjectReader(self, self._cache, find_class)._get_unpickler(record)
         return unpickler.load(), unpickler.load()
 
-    def look(self, obj: Any) -> tuple[bytes, RecordPickler]:
+    def look(self, obj: Any) -> tuple[bytes, Rules]:
         """The record that `obj` would get if it were stored now, and the pickler that made it; changes nothing."""
         with _Looker(self, []) as looker:
             return looker.serialize(obj), looker.pickler
 
-    def look_as(self, kind: type, state: Any) -> tuple[bytes, RecordPickler]:
+    def look_as(self, kind: type, state: Any) -> tuple[bytes, Rules]:
         """The same for an object of class `kind` if it had this state."""
         with _Looker(self, []) as looker:
             return looker._dump(kind, state), looker.pickler
@@ -471,15 +471,20 @@ class _Looker(ObjectWriter):
         self._jar = connection
         self._stack = stack
         self._file = BytesIO()
-        self.pickler = RecordPickler(self._file, self.reference, connection.note)
-        self._p: Any = self.pickler
+        self._quick = RecordPickler(self._file, self.reference, connection.note)
+        self._use(self._quick)
 
     def __enter__(self) -> _Looker:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        del self.pickler.reference
+        for pickler in {self._quick, self.pickler}:
+            del pickler.reference
         self._p = None
+
+    def _use(self, pickler: Any) -> None:
+        self.pickler: Rules = pickler
+        self._p = pickler
 
     def reference(self, obj: Any) -> Any:
         if isinstance(obj, Persistent) and obj._p_oid is None:
@@ -488,16 +493,29 @@ class _Looker(ObjectWriter):
 
     def _dump(self, meta: Any, state: Any) -> bytes:
         """The record; what fails in it while it is pickled has a note in its place."""
-        self.pickler.volatile.clear()
-        dump = super()._dump
         try:
-            record: bytes = dump(meta, state)
-        except Exception:  # some object's own code fails, or it is nested too deep
+            return self._pickle(meta, state)
+        except Exception:  # some object's own code fails
+            if type(state) is not dict:
+                raise
             failing: list[Any] = []
-            storable = _storable(lambda part: dump(meta, part), state, self._jar.note, failing)
-            self.pickler.volatile.clear()
-            record = dump(meta, storable)
+            storable = _storable(lambda part: self._pickle(meta, part), state, self._jar.note, failing)
+            record = self._pickle(meta, storable)
             self.pickler.volatile += failing
+        return record
+
+    def _pickle(self, meta: Any, state: Any) -> bytes:
+        self._quick.volatile.clear()
+        self._use(self._quick)
+        dump = super()._dump
+        record: bytes
+        try:
+            record = dump(meta, state)
+        except RecursionError:  # it is nested deep, or some object's own code recurses
+            from piety.objects.deep import DeepPickler
+
+            self._use(DeepPickler(self._file, self.reference, self._jar.note))
+            record = dump(meta, state)
         return record
 
 
@@ -516,20 +534,22 @@ class _Writer(_Looker):
 def _storable(
     dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], Any], failing: list[Any], depth: int = 2
 ) -> Any:
-    """The state with a note in place of each attribute (or item of an attribute) that fails while it is pickled.
-
-    Raises what it raises if it has no attributes.
-    """
-    try:
-        dump(state)
-    except Exception:
-        if type(state) is dict and depth:
-            return {name: _storable(dump, each, note, failing, depth - 1) for name, each in state.items()}
-        if depth == 2:
-            raise
+    """A state that fails while it is pickled, with a note in place of each attribute (or item of one) that does."""
+    if type(state) is not dict or not depth:
         failing.append(state)
         return note(state)
-    return state
+    return {
+        name: each if _succeeds(dump, each) else _storable(dump, each, note, failing, depth - 1)
+        for name, each in state.items()
+    }
+
+
+def _succeeds(dump: Callable[[Any], bytes], state: Any) -> bool:
+    try:
+        dump(state)
+    except Exception:  # whatever an object's own code raises
+        return False
+    return True
 
 
 def _plain(reference: Any) -> Any:

@@ -54,6 +54,7 @@ class Outcome:
         self.traceback = ""
         self.notices: list[str] = []
         self.shown = ""
+        self.prompt: str | None = None  # what a terminal shows next, if that is not the shell's
 
     def __repr__(self) -> str:
         return f"<outcome: {'failed' if self.error is not None else 'done'}>"

@@ -292,7 +292,11 @@ class Variables:
         """The objects that these values hold and could share, by id."""
         _record, pickler = self._connection.look_as(Group, {"values": values})
         memo = pickler.memo.copy()
-        reached = {place: value for place, (_number, value) in memo.items() if not is_immutable(value)}
+        reached = {
+            place: value
+            for place, (_number, value) in memo.items()
+            if type(value) not in (tuple, frozenset) and not is_immutable(value)  # these share what they hold, if any
+        }
         reached.update((id(value), value) for value in values.values())  # volatile ones are in no memo
         return reached
 

@@ -29,6 +29,8 @@ from piety.scheduler import clock
 if TYPE_CHECKING:
     from piety.scheduler.tasks import Task, Tasks
 
+DOOR = "socket:"  # how the names of signals begin that are lines on a socket
+
 Missed = Literal["skip", "catch_up", "once"]
 Due = tuple[float, float]  # of a timer: where it stands in the image, and when it is due now
 
@@ -241,10 +243,16 @@ class Changed(Event):
 
 @never_changes
 class Lines(Signal):
-    """A line came in on a socket in the home.  Each is a signal of the socket's name, made by the running system."""
+    """A line came in on a socket in the home: a signal of the socket's name (see `browser/doors.py`)."""
 
     def __repr__(self) -> str:
-        return f"lines({self.name.removeprefix('socket:')!r})"
+        return f"lines({self.name.removeprefix(DOOR)!r})"
+
+
+def doors(tasks: Tasks) -> frozenset[str]:
+    """The names of the sockets that some task waits for."""
+    after = f"{DOOR[:-1]};"  # the character that comes after a colon
+    return frozenset(name.removeprefix(DOOR) for name, _number in tasks.signals.keys((DOOR, 0), (after, 0)))
 
 
 SHORTEST = 1e-6  # seconds of a period: the clock tells hardly less, as a float since the epoch
@@ -296,7 +304,7 @@ def lines(name: str) -> Lines:
     """Each line that comes in on the Unix socket `name` in the home, while the system runs."""
     if not name.isidentifier():
         raise PietyError(f"lines({name!r}): give the socket a name of letters, digits and _")
-    return Lines(f"socket:{name}")
+    return Lines(f"{DOOR}{name}")
 
 
 def _finite(event: str, seconds: float) -> float:

@@ -21,7 +21,7 @@ from piety.objects.image import Image
 from piety.objects.turns import QUIET, Outcome, Turn
 from piety.scheduler import clock
 from piety.scheduler.effects import Effects
-from piety.scheduler.events import Due
+from piety.scheduler.events import Due, doors
 from piety.scheduler.failures import Frame, Record, Report, frames
 from piety.scheduler.requests import Call, not_begun
 from piety.scheduler.tasks import Task, Tasks
@@ -112,6 +112,8 @@ class Loop:
         self.timers = timers
         self.on_work: Callable[[], None] = lambda: None  # called when a pass begins,
         self.on_rest: Callable[[], None] = lambda: None  # and when there is nothing to do
+        self.doors = doors(tasks)  # the sockets that tasks wait for
+        self.on_doors: Callable[[frozenset[str]], None] = lambda names: None  # called when these are others
         self.on_print: Callable[[str, str], None] = lambda session, text: None  # for a terminal, after the commit
         self.running: Turn | None = None
         self.since = 0.0
@@ -229,6 +231,9 @@ class Loop:
             touched |= self.blocked
             self.blocked.clear()
             self._again = now + PAUSE
+        if touched and (open_doors := doors(self.tasks)) != self.doors:
+            self.doors = open_doors
+            self.on_doors(open_doors)
         for number in sorted(touched):
             self._look_at(number)
         touched.clear()

@@ -451,8 +451,12 @@ def send(task: Task, value: Any) -> None:
 
 def notify(name: str) -> int:
     """Say that something of this name has happened; how many tasks wait for it."""
-    tasks = tasks_of(current())
-    numbers = [number for _name, number in tasks.signals.keys((name, 0), (name, tasks.newest))]
-    for number in numbers:
-        tasks.table[number].happens(name)
-    return len(numbers)
+    waiting = tasks_for_signal(tasks_of(current()), name)
+    for task in waiting:
+        task.happens(name)
+    return len(waiting)
+
+
+def tasks_for_signal(tasks: Tasks, name: str) -> list[Task]:
+    """The tasks that wait for a signal."""
+    return [tasks.table[number] for _name, number in tasks.signals.keys((name, 0), (name, tasks.newest))]
