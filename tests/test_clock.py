@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from conftest import System
 from running import Running
@@ -12,12 +10,12 @@ from piety.scheduler import clock
 
 
 @pytest.fixture
-def running(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def running(system: System, monkeypatch: pytest.MonkeyPatch) -> Running:
     """A running system with `clock` imported."""
     running = Running(system)
     monkeypatch.setattr(clock, "now", lambda: running.now)
     running.run("import clock")
-    yield running
+    return running
 
 
 def ticks(running: Running, name: str) -> int:

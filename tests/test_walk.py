@@ -1,0 +1,58 @@
+"""The walk through tasks, jobs and terminals, typed into a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from terminals import CTRL_Z, ENTER, PASTE, PASTED, Terminal
+
+from piety import daemon
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import walkthrough  # noqa: E402 - it lies beside this file
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+class OnTerminal(walkthrough.Walkthrough):
+    """Types what a text shows into one terminal, which stays attached from block to block."""
+
+    terminal: Terminal | None = None
+
+    def _type(self, source: str) -> str:
+        self.terminal = terminal = self.terminal or Terminal()
+        terminal.types(PASTE, source, PASTED, ENTER)
+        terminal.sees("\x1b[?2004l")  # what was typed is taken
+        if source == "exit\n":
+            assert terminal.ends() == 0
+            self.terminal = None
+            return ""
+        shown = terminal.prompts()
+        if "= job(" in source:  # here the text tells what to do in words
+            terminal.types("it rains", ENTER)
+            terminal.prompts()
+            terminal.types(CTRL_Z)
+            terminal.prompts()
+        return ESCAPE.sub("", shown).replace("\r\n", "\n")
+
+    def stop(self) -> None:
+        if self.terminal is not None:
+            self.terminal.stop()
+
+
+def test_the_walk_can_be_typed_along(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, in order, in a new home, with clocks that tick meanwhile."""
+    walk = OnTerminal(tmp_path)
+    monkeypatch.setenv("PIETY_HOME", str(tmp_path / "home"))
+    try:
+        text = (HERE.parent / "docs" / "tasks.md").read_text(encoding="utf-8")
+        assert len(list(walkthrough.examples(text))) > 30
+        assert [str(each) for each in walk.differences(text)] == []
+    finally:
+        walk.stop()
+        daemon.stop(str(tmp_path / "home"), now=True)
