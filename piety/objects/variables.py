@@ -295,7 +295,8 @@ class Variables:
         reached = {
             place: value
             for place, (_number, value) in memo.items()
-            if type(value) not in (tuple, frozenset) and not is_immutable(value)  # these share what they hold, if any
+            if type(value) is not tuple and type(value) is not frozenset  # these share what they hold, if anything
+            if not is_immutable(value)
         }
         reached.update((id(value), value) for value in values.values())  # volatile ones are in no memo
         return reached

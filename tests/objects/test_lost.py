@@ -53,7 +53,7 @@ VOLATILE = {
     "one whose repr fails too": (
         "class A:\n    def __reduce__(self): raise TypeError\n    def __repr__(self): raise ValueError\nv = [A()]", "<A instance at"
     ),
-    "nested too deep": ("v = []\nfor _ in range(100_000): v = [v]\n", "list"),
+    "one that asks itself without end": ("class A:\n    def __reduce__(self): return self.__reduce__()\nv = A()", "workspace.A"),
     "of a class whose metaclass fails": (
         "class M(type):\n    def __eq__(c, o): raise ValueError\n    def __hash__(c): raise ValueError\nclass A(metaclass=M): pass\n"
         "v = [A(), A, {1: A()}, open('/dev/null')]", ""
