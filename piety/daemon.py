@@ -133,7 +133,7 @@ def _owner(home: str) -> int:
 def _log(home: str) -> Any:
     """The log, open at its end; a long one is cut at its beginning."""
     try:
-        log = open(f"{home}/{LOG}", "a+b")
+        log = open(f"{home}/{LOG}", "a+b", opener=_private)
     except OSError as error:
         raise PietyError(f"{home}/{LOG} cannot be written ({error.strerror}); is there a home?") from error
     if log.tell() > LOG_KEPT:
@@ -142,6 +142,11 @@ def _log(home: str) -> Any:
         log.truncate(0)
         log.write(kept)
     return log
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: what turns have said is as private as the image."""
+    return os.open(path, flags, 0o600)
 
 
 class _Starter:

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from piety.browser import wire
+from piety.errors import PietyError
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler.system import System
 from piety.scheduler.tasks import tasks_for_signal
@@ -37,8 +38,13 @@ class Doors:
             self._open.pop(name).close()
             remove(self._home, name)
         for name in sorted(names - self._open.keys()):
+            try:
+                listening = listen(self._home, name)
+            except PietyError as error:
+                self._system.notices.append(str(error))
+                continue
             hear = partial(self._hear, name)
-            self._open[name] = await asyncio.start_unix_server(hear, sock=listen(self._home, name), limit=LONGEST)
+            self._open[name] = await asyncio.start_unix_server(hear, sock=listening, limit=LONGEST)
 
     def close(self) -> None:
         """Nobody hears there any more."""
@@ -66,6 +72,11 @@ def listen(home: str, name: str) -> socket.socket:
     before = os.umask(0o177)  # so that it is never there for others, not even for a moment
     try:
         listening.bind(wire.address(home, name))
+    except OSError as error:
+        listening.close()
+        raise PietyError(
+            f"a socket cannot be made at {home}/{name} ({error.strerror}); is something else there? Move it away"
+        ) from error
     finally:
         os.umask(before)
     listening.listen(64)

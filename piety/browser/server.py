@@ -224,11 +224,18 @@ class _Asked:
         self._system, self._connection = system, connection
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
+        self._are_gone = False
 
     def ask(self, text: str) -> str:
         """Ask for a line of input, after showing a text; called in the turn thread."""
+        if self._are_gone:  # a debugger asks again after a Ctrl-C
+            return ""
         self._connection.send_from_anywhere(wire.ASK, text)
-        return asyncio.run_coroutine_threadsafe(self._lines.get(), self._loop).result()
+        line = asyncio.run_coroutine_threadsafe(self._lines.get(), self._loop)
+        try:
+            return line.result()
+        finally:
+            line.cancel()  # a turn that is interrupted waits for it no more
 
     async def hear(self, future: Any) -> None:
         """Hear what they say, until they are gone."""
@@ -244,6 +251,7 @@ class _Asked:
 
     def give_up(self, future: Any) -> None:
         """They are gone: stop what they asked for, and answer "" to what it asks."""
+        self._are_gone = True
         self._lines.put_nowait("")
         self._system.withdraw(future)
 

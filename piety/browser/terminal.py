@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any
 
 from prompt_toolkit.application import create_app_session, run_in_terminal
@@ -41,6 +41,7 @@ class Terminal:
         self._home = home
         self.session = ""
         self._connection: Any = None
+        self._is_closed = False
         self._size = Size(24, 80)
         self._asked: Any = None  # the future of the turn that runs for this terminal, or waits to
         self._job: str | None = None  # the prompt of the job in the foreground; None for the shell
@@ -76,6 +77,7 @@ class Terminal:
 
     def close(self) -> None:
         """Nobody is there any more."""
+        self._is_closed = True
         self._context.run(self._to_close.close)
 
     @property
@@ -179,13 +181,21 @@ class Terminal:
 
     def _ask(self, text: str) -> str:
         """Ask for a line of input; called in the turn thread."""
+        if self._is_closed:  # a debugger asks again after a Ctrl-C
+            return ""
         answer: Future[str] = Future()
 
         async def read() -> None:
-            answer.set_result(await self._read_line(text))
+            reading = self._loop.create_task(self._read_line(text))
+            answer.add_done_callback(lambda _answer: self._loop.call_soon_threadsafe(reading.cancel))
+            with contextlib.suppress(asyncio.CancelledError, InvalidStateError):  # the turn was interrupted meanwhile
+                answer.set_result(await reading)
 
         self._loop.call_soon_threadsafe(lambda: self._loop.create_task(read(), context=self._context))
-        return answer.result()
+        try:
+            return answer.result()
+        finally:
+            answer.cancel()
 
     async def _read_line(self, text: str) -> str:
         asked, self._asked = self._asked, None

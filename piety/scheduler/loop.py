@@ -131,7 +131,7 @@ class Loop:
         self._again = 0.0  # when to look at conditions that are False though nothing has changed
         self._seen = b""  # the last transaction that was seen
         self._wake = threading.Event()
-        self._is_stopping = False
+        self.is_stopping = False
 
     # -- from any thread
 
@@ -155,14 +155,14 @@ class Loop:
 
     def stop(self) -> None:
         """Make `run` return when the pass that runs is over."""
-        self._is_stopping = True
+        self.is_stopping = True
         self._wake.set()
 
     # -- in the turn thread
 
     def run(self, until_idle: bool = False) -> None:
         """Run turns until `stop`, or until nothing is ready or due."""
-        while not self._is_stopping:
+        while not self.is_stopping:
             self._wake.clear()
             self.on_work()
             if not self.pass_once():

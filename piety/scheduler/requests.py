@@ -43,7 +43,7 @@ class Asked(Turn):
         loop, image = self._loop, self._loop.image
         loop.begins(self)
         self._before = prompt_of(loop.tasks, self._session)
-        there, sys.stdin = (sys.stdin, sys.stderr), _Input(self._ask)
+        there, sys.stdin = (sys.stdin, sys.stderr), _Input(loop, self._ask)
         if self._err is not None:
             sys.stderr = _Error(self._err)
         image.session, image.printed = self._session, []
@@ -174,7 +174,8 @@ class _Input:
 
     encoding = "utf-8"
 
-    def __init__(self, ask: Ask | None) -> None:
+    def __init__(self, loop: Loop, ask: Ask | None) -> None:
+        self._loop = loop
         self._ask = ask
 
     def readline(self, _size: int = -1) -> str:
@@ -182,7 +183,9 @@ class _Input:
         text = output.getvalue()
         output.seek(0)
         output.truncate()
-        return "" if self._ask is None else self._ask(text)
+        if self._ask is None or self._loop.is_stopping:  # a debugger that was interrupted asks again
+            return ""
+        return self._ask(text)
 
     def read(self, size: int = -1) -> str:
         return "".join(iter(self.readline, "")) if size < 0 else self.readline()

@@ -98,16 +98,7 @@ def told(served: Served, arguments: tuple[str, ...], stdin: str, folder: Path) -
     return done.returncode, both[0], both[1]
 
 
-# Where the two differ that should not: what is wrong with a running system.
-WRONG = {
-    "the standard error": "what a turn writes to sys.stderr goes to the log, and not to whoever has asked for the turn",
-}
-
-
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, marks=pytest.mark.xfail(reason=WRONG[case])) if case in WRONG else case for case in CASES],
-)
+@pytest.mark.parametrize("case", CASES)
 def test_the_same_running_and_resting(homes: tuple[Served, Served], folder: Path, case: str) -> None:
     """Exit status, standard output and standard error."""
     resting, running = homes

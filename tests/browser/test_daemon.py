@@ -1,0 +1,287 @@
+"""The system as a process of its own: how it comes up, is asked, goes down, and is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served import PATIENCE, PIETY, Served
+
+import piety
+from piety.browser import wire
+
+
+@pytest.fixture
+def served(home: Path) -> Iterator[Served]:
+    """A home that rests; whatever runs at the end of the test is killed."""
+    served = Served(home)
+    try:
+        yield served
+    finally:
+        served.stop_for_good()
+
+
+def test_it_starts_and_stops(served: Served) -> None:
+    """Each says so; what was made is there the next time."""
+    done = served.piety("start")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"the system of {served.home} runs (process {served.process})\n"
+    served.evaluate("total = 40 + 2")
+    assert served.piety("stop").stdout == "stopped\n"
+    assert not (served.home / "socket").exists()
+    assert served.evaluate("total") == "42\n"  # it rests: this opens the image
+
+
+def test_when_stop_returns_the_image_is_free(served: Served) -> None:
+    """Nobody has to wait a little and try again."""
+    for _ in range(3):
+        served.start()
+        assert served.piety("stop").returncode == 0
+        piety.open(served.home).close()
+
+
+def test_a_process_of_its_own(served: Served) -> None:
+    """It has left the terminal and the session of whoever started it."""
+    process = served.start()
+    assert os.getsid(process) == process
+    assert int(served.evaluate("import os; os.getppid()")) != os.getpid()
+
+
+def test_a_running_one_is_not_started_again(served: Served) -> None:
+    """One line, and the one that runs goes on."""
+    process = served.start()
+    for command in (("start",), ("run",)):
+        done = served.piety(*command)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.startswith("piety: the ")
+    assert int(served.evaluate("import os; os.getpid()")) == process
+
+
+def test_why_it_does_not_start_is_one_line(served: Served) -> None:
+    """As that of a command on a resting system."""
+    (served.home / "image" / "image.fs").write_bytes(b"Dear diary,\n")
+    done = served.piety("start")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "is no image" in done.stderr
+
+
+def test_a_program_that_has_the_image_is_named(served: Served) -> None:
+    """It is no system, so nobody can be asked."""
+    with piety.open(served.home):
+        done = served.piety("start")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert f"in use by process {os.getpid()}" in done.stderr
+        assert served.piety("status").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["start", "run", "eval"])
+def test_a_named_home_is_not_made_by_the_way(tmp_path: Path, command: str) -> None:
+    """A mistyped name is told."""
+    arguments = [command, "--home", str(tmp_path / "nowhere"), *(["1"] if command == "eval" else [])]
+    done = subprocess.run([*PIETY, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is no home" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+# -- asking it
+
+
+def test_the_status_tells_whether_it_runs(served: Served) -> None:
+    """For people and for programs, and by the exit status."""
+    assert (served.piety("status").returncode, served.piety("status").stdout) == (1, "no system runs\n")
+    process = served.start()
+    done = served.piety("status")
+    assert done.returncode == 0
+    assert f"(process {process})" in done.stdout
+    facts = json.loads(served.piety("status", "--json").stdout)
+    assert (facts["pid"], facts["running"], facts["terminals"]) == (process, None, [])
+
+
+def test_where_no_turn_runs_none_is_interrupted(served: Served) -> None:
+    """Said in one line, resting or running."""
+    done = served.piety("interrupt")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    served.start()
+    assert served.piety("interrupt").stdout == "no turn runs\n"
+    assert served.evaluate("1 + 1") == "2\n"
+
+
+def test_stopping_what_does_not_run(served: Served) -> None:
+    """It is as it should be."""
+    for options in ([], ["--now"]):
+        done = served.piety("stop", *options)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "no system runs\n", "")
+
+
+# -- in the foreground
+
+
+def test_run_ends_when_there_is_nothing_to_do(served: Served) -> None:
+    """What is due by now is done before."""
+    served.evaluate("done = []")
+    served.evaluate("def work(): done.append(1)")
+    served.evaluate("t = spawn(after(0), work)")
+    done = served.piety("run", "--until-idle")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert served.evaluate("done") == "[1]\n"
+
+
+def test_safe_suspends_what_would_run(served: Served) -> None:
+    """No task and no hook gets a turn."""
+    served.evaluate("done = []")
+    served.evaluate("def work(): done.append(1)")
+    served.evaluate("t = spawn(after(0), work); h = on_resume(work)")
+    assert served.piety("run", "--until-idle", "--safe").returncode == 0
+    assert served.evaluate("done, t.state") == "([], 'suspended')\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_gracefully(served: Served, number: signal.Signals) -> None:
+    """Ctrl-C where no turn runs, or SIGTERM: the hooks are called, and the exit status is 0."""
+    served.evaluate("stopped = 0")
+    served.evaluate("def note():\n    global stopped\n    stopped += 1")
+    served.evaluate("h = on_stop(note)")
+    reading, writing = os.pipe()
+    command = [*PIETY, "run", "--ready", str(writing)]
+    with subprocess.Popen(command, env=served.environment, pass_fds=[writing]) as process:
+        os.close(writing)
+        with open(reading) as ready:
+            assert ready.readline() == "ready\n"
+        served.evaluate("1")  # the turn loop is there
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+    assert served.evaluate("stopped") == "1\n"
+
+
+# -- turns that do not end
+
+
+def test_stop_interrupts_a_turn_that_goes_on(served: Served) -> None:
+    """After the time of grace; what it did is undone."""
+    served.start()
+    with served.talk() as talk:
+        talk.ask("evaluate", source="spun = 1; input('begun')\nwhile True: pass")
+        talk.until(wire.ASK)
+        talk.send(wire.LINE, b"\n")
+        assert served.piety("stop").stdout == "stopped\n"
+    assert served.evaluate("'spun' in globals()") == "False\n"
+
+
+def test_stop_now_ends_what_cannot_be_interrupted(served: Served) -> None:
+    """A turn that catches every interrupt, say; what was reported is there."""
+    served.start()
+    served.evaluate("reported = 1")
+    with served.talk() as talk:
+        source = "input('begun')\nwhile True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass"
+        talk.ask("evaluate", source=source)
+        talk.until(wire.ASK)
+        talk.send(wire.LINE, b"\n")
+        assert served.piety("stop", "--now").stdout == "stopped\n"
+    assert served.evaluate("reported") == "1\n"
+
+
+@pytest.mark.parametrize("way", ["leave", "interrupt", "stop"])
+def test_a_debugger_that_nobody_answers_holds_up_nobody(served: Served, way: str) -> None:
+    """It catches Ctrl-C and asks again; the answer is that the input has ended."""
+    served.start()
+    with served.talk() as talk:
+        talk.ask("evaluate", source="asked = 1; breakpoint()")
+        assert b"(Pdb)" in talk.until(wire.ASK)
+        if way == "interrupt":
+            served.piety("interrupt")
+        elif way == "stop":
+            assert ends(served, "stop") == "stopped\n"
+    if way != "stop":
+        assert ends(served, "eval", "1 + 1") == "2\n"
+
+
+def ends(served: Served, *arguments: str) -> str:
+    """What a command says that must come to its end within twice the time of grace."""
+    process = served.begin(*arguments)
+    try:
+        return process.communicate(timeout=10)[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# -- pulling the plug
+
+
+def test_killed_and_started_again(served: Served) -> None:
+    """What was reported is there, the turn that ran is not, and the socket that was left is no hindrance."""
+    served.start()
+    served.evaluate("kept = 1")
+    with served.talk() as talk:
+        talk.ask("evaluate", source="lost = 1; input('begun')")
+        talk.until(wire.ASK)
+        served.kill()
+    assert (served.home / "socket").exists()
+    assert served.piety("status").stdout == "no system runs\n"
+    assert served.evaluate("kept") == "1\n"  # it rests
+    first = served.process
+    assert served.start() != first
+    assert served.evaluate("kept, 'lost' in globals()") == "(1, False)\n"
+
+
+def test_a_socket_of_nobody_is_replaced(served: Served) -> None:
+    """The image tells who has this home."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(served.home / "socket"))
+    served.start()
+    assert served.evaluate("1 + 1") == "2\n"
+
+
+@pytest.mark.parametrize("what", ["a file", "a dangling link"])
+def test_what_is_no_socket_is_left_and_told(served: Served, what: str) -> None:
+    """Somebody's file in the place of the socket: one line names it."""
+    place = served.home / "socket"
+    if what == "a file":
+        place.write_text("mine")
+    else:
+        place.symlink_to("nowhere")
+    done = served.piety("start")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert str(place) in done.stderr
+
+
+def test_the_log_is_bounded(served: Served) -> None:
+    """A start keeps the end of a long one."""
+    log = served.home / "log"
+    log.write_bytes(b"old\n" * 1_000_000)
+    served.start()
+    assert 0 < log.stat().st_size < 1 << 20
+
+
+def test_only_its_owner_may_read_the_log(served: Served) -> None:
+    """What turns have said to nobody in particular may be as private as the image."""
+    served.start()
+    assert (served.home / "log").stat().st_mode & 0o077 == 0
+
+
+def test_two_that_start_it_at_the_same_time(served: Served) -> None:
+    """One wins, and the other hears of it in one line; the system runs once."""
+    both = [served.begin("start") for _ in range(2)]
+    told = []
+    for process in both:
+        output, errors = process.communicate(timeout=PATIENCE)
+        told.append((process.returncode, output.count("\n") + errors.count("\n")))
+    assert sorted(told) == [(0, 1), (2, 1)] or told == [(0, 1), (0, 1)]
+    assert served.evaluate("1 + 1") == "2\n"
+
+
+def test_a_command_on_a_running_system_imports_no_store() -> None:
+    """The client passes on what is said: no ZODB, nothing of the image."""
+    modules = (
+        "import sys, piety.cli, piety.browser.remote, piety.daemon; print([n for n in sys.modules if 'ZODB' in n])"
+    )
+    done = subprocess.run([sys.executable, "-c", modules], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
