@@ -284,7 +284,7 @@ def test_any_damaged_byte(place: Path, little_memory: None) -> None:
     rng = random.Random(8)
     opened = refused = 0
     lines = set()
-    for _ in range(400):
+    for _ in range(600):
         data = bytearray(whole)
         for _ in range(rng.choice((1, 1, 8))):
             data[rng.randrange(4, len(data))] ^= 1 << rng.randrange(8)

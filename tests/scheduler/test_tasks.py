@@ -45,7 +45,9 @@ def test_an_enabling_condition_is_changed_while_the_task_runs(running: Running) 
     running.run(CLOCK, "t.enabled = False")
     running.go(1.0)
     assert running.run("n") == 0
-    running.run("odd = True", "def alternate():\n    global odd\n    odd = not odd\n    return odd", "t.enabled = alternate")
+    running.run(
+        "odd = True", "def alternate():\n    global odd\n    odd = not odd\n    return odd", "t.enabled = alternate"
+    )
     running.ticks(4, 1.0)
     assert running.run("n") == 2
     running.run("t.enabled = True")
