@@ -54,6 +54,7 @@ class Outcome:
         self.traceback = ""
         self.notices: list[str] = []
         self.shown = ""
+        self.is_void = False  # it was undone because of what was to be committed with it: nothing can be told from it
         self.prompt: str | None = None  # what a terminal shows next, if that is not the shell's
 
     def __repr__(self) -> str:
@@ -183,7 +184,7 @@ class Turns:
             done += [(each, QUIET) for each in (turn, *waiting) if each is not None]
             others = error if isinstance(error, CommitFailed) else _of_another(done[written][0], error)
             done[:] = [
-                (each, _unwritten(outcome, error if place == written else others))
+                (each, _unwritten(outcome, error if place == written else others, others is error or place != written))
                 for place, (each, outcome) in enumerate(done)
             ]
         finally:
@@ -375,10 +376,10 @@ def _of_another(turn: Turn, error: BaseException) -> CommitFailed:
     )
 
 
-def _unwritten(outcome: Outcome, error: BaseException) -> Outcome:
-    """The outcome of a turn that ended well, or had not begun, and then could not be written."""
-    if outcome.error is not None:
-        return outcome
-    failed = Outcome(None, outcome.output, error)
-    failed.traceback = traceback_of(error)
-    return failed
+def _unwritten(outcome: Outcome, error: BaseException, is_void: bool) -> Outcome:
+    """The outcome of a turn that had ended, or had not begun, and then could not be written."""
+    if outcome.error is None:
+        outcome = Outcome(None, outcome.output, error)
+        outcome.traceback = traceback_of(error)
+    outcome.is_void = is_void
+    return outcome

@@ -23,6 +23,7 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects.image import current
+from piety.objects.pickling import reduce
 from piety.objects.workspace import FILE, NAME
 
 
@@ -66,7 +67,7 @@ class Answer:
         file = io.BytesIO()
         try:
             _AnswerPickler(file).dump(self._given)
-        except Exception:
+        except BaseException:  # its own code
             return
         self._bytes = file.getvalue()
 
@@ -95,8 +96,10 @@ class _Unpickler(pickle.Unpickler):
 
 class _AnswerPickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
-        is_code = issubclass(type(obj), (type, types.FunctionType))
-        return (_find, (obj.__qualname__,)) if is_code and obj.__module__ == NAME else NotImplemented
+        kind = type(obj)
+        if issubclass(kind, (type, types.FunctionType)) and obj.__module__ == NAME:
+            return _find, (obj.__qualname__,)
+        return reduce(obj) if issubclass(kind, BaseException) else NotImplemented
 
 
 def _find(name: str) -> Any:

@@ -22,7 +22,7 @@ from typing import Any
 
 from persistent import Persistent
 
-from piety.errors import CommitFailed, PietyError
+from piety.errors import PietyError
 from piety.objects.changes import never_changes
 from piety.objects.image import current
 from piety.objects.turns import Outcome, Turn
@@ -192,7 +192,7 @@ class Bring(Turn):
     def is_done(self, outcome: Outcome) -> None:
         if outcome.error is None:
             self._effects.is_answered(self._number)
-        elif isinstance(outcome.error, CommitFailed):  # the answer is not lost while the system runs
+        elif outcome.is_void:  # the answer is not lost while the system runs
             self._effects.again(self)
         else:  # its own code fails while it is taken or kept
             why = PietyError(f"what {self.label} brought cannot be kept: {say(outcome.error)}")

@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from time import perf_counter
 from typing import Any
 
-from piety.errors import CommitFailed
 from piety.objects.image import Image
 from piety.objects.turns import QUIET, Outcome, Turn
 from piety.scheduler import clock
@@ -178,7 +177,7 @@ class Loop:
         done = self.image.run(self._pass(), stay_open=True)
         for turn, outcome in done:
             turn.is_done(outcome)
-        if self.blocked and all(turn.is_blocked for turn, _outcome in done[1:] if isinstance(turn, TaskTurn)):
+        if self.blocked and all(isinstance(turn, TaskTurn) and turn.is_blocked for turn, _outcome in done[1:]):
             self._see()  # what conditions change while they are asked is no reason to ask them again
         return len(done) > 1 or bool(self._asked)
 
@@ -275,7 +274,7 @@ class Loop:
 
     def failed(self, turn: TaskTurn, outcome: Outcome) -> None:
         """A turn of a task was undone: see to it that it is known, or, if only the disk is full, done later."""
-        if isinstance(outcome.error, CommitFailed):
+        if outcome.is_void:
             self._not_before = clock.now() + PAUSE
             self._ready[turn.number] = turn.due
             return

@@ -50,6 +50,7 @@ class System:
             alive = max(alive, self.tasks.stopped or 0.0)
             if safe:
                 _suspend_all(self.tasks)
+                image.effects.clear()
             else:
                 image.effects.update(self.tasks.effects)
             self.loop = Loop(image, self.tasks, Timers(self.tasks, alive, self.started))

@@ -1,0 +1,150 @@
+"""Effects: work that is done on the host when the turn that asked for it is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Running
+
+from piety.errors import PietyError
+
+NOTE = "def note(path, text):\n    with open(path, 'a') as file: file.write(text + '\\n')\n    return text.upper()"
+
+
+@pytest.fixture
+def notes(running: Running, tmp_path: Path) -> Any:
+    """A function that writes a line into a file on the host, and what is in the file."""
+    path = tmp_path / "notes"
+    running.run(NOTE, f"path = {str(path)!r}")
+    return lambda: path.read_text().split() if path.exists() else []
+
+
+def test_work_is_done_after_the_commit_and_its_answer_comes_back(running: Running, notes: Any) -> None:
+    """To `then`, and in the effect."""
+    running.run(
+        "got = []\ndef take(effect): got.append((effect.value, effect.state))", "e = host(note, path, 'a', then=take)"
+    )
+    assert notes() == []
+    running.go()
+    assert (notes(), running.run("got, e.value, len(tasks())")) == (["a"], ([("A", "done")], "A", 0))
+
+
+def test_what_a_failed_turn_asked_for_is_not_done(running: Running, notes: Any) -> None:
+    """Nor what could not be written."""
+    running.fail("host(note, path, 'a'); 1 / 0")
+    with running.full_disk():
+        running.fail("host(note, path, 'b')")
+        running.ask("host(note, path, 'c')")
+        running.go()
+    running.go(5)
+    assert (notes(), running.run("len(world.tasks.effects)")) == ([], 0)
+
+
+@pytest.mark.parametrize("error", ["ValueError('no')", "SystemExit(3)", "Mine(1, 2)"])
+def test_an_error_comes_back(running: Running, error: str) -> None:
+    """Of any class, one of the workspace too."""
+    running.run(
+        "class Mine(Exception):\n    def __init__(self, a, b): super().__init__(a)", f"def bad(): raise {error}"
+    )
+    running.run("e = host(bad)")
+    running.go()
+    running.resume()
+    assert running.run("e.state, type(e.error).__name__") == ("failed", error.partition("(")[0])
+
+
+def test_work_without_an_answer_is_done_again_under_the_same_name(running: Running, notes: Any) -> None:
+    """At least once: the name lets the function tell."""
+    running.run(
+        "import time\ndef slow(path):\n    note(path, effect_id())\n    time.sleep(0.05)", "from piety import effect_id"
+    )
+    running.run("e = host(slow, path)")
+    running.system.loop.pass_once()
+    running.resume(killed=True)
+    running.go()
+    assert running.run("e.state") == "done"
+    assert set(notes()) == {running.run("e.id")}
+
+
+@pytest.mark.parametrize(
+    "call", ["host(lambda: 1)", "host(len, world)", "host(len, [world])", "host(iter([]).__next__, lambda: 1)"]
+)
+def test_what_cannot_be_handed_over_is_told_at_once(running: Running, call: str) -> None:
+    """In the turn that asks, in one line."""
+    assert isinstance(running.fail(call), PietyError)
+
+
+@pytest.mark.parametrize("call", ["host(f, 1)", "host(partial(f, 1))", "host(P().m, 1)", "host(P.s, 1)"])
+def test_code_of_the_workspace_sees_definitions_but_no_variables(running: Running, call: str) -> None:
+    """Whichever way it is handed over."""
+    running.run("from functools import partial\nsecret = 5\ndef helper(x): return x + 1\ndef f(x): return helper(x)")
+    running.run(
+        "class P:\n    def m(self, x): return helper(x)\n    @staticmethod\n    def s(x): return helper(x)",
+        f"e = {call}",
+    )
+    running.go()
+    assert running.run("e.value, e.error") == (2, None)
+    running.run("def helper(x): return secret", f"e = {call}")
+    running.go()
+    assert "secret" in running.run("str(e.error)")
+
+
+def test_objects_of_the_workspace_come_back_as_such(running: Running) -> None:
+    """Their class is the one that is there; keyword arguments have their defaults."""
+    running.run(
+        "class P:\n    def __init__(self, x): self.x = x", "def f(p, *, by=2): return P(p.x * by)", "e = host(f, P(4))"
+    )
+    running.go()
+    running.resume()
+    assert running.run("type(e.value) is P, e.value.x") == (True, 8)
+
+
+def test_an_answer_that_cannot_be_stored_is_told(running: Running) -> None:
+    """It does not keep the loop busy."""
+    running.run(
+        "class Bad:\n    def __reduce__(self): raise SystemExit\nclass Worse:\n    def __setstate__(self, state): 1 / 0"
+    )
+    running.run("def f():\n    worse = Worse(); worse.x = 1\n    return worse", "e = host(Bad); d = host(f)")
+    for _ in range(4):
+        running.go(1)
+    assert running.run("d.state") == "failed"
+    assert running.run("len(world.tasks.effects)") == 0
+
+
+def test_a_then_that_fails_is_a_failure(running: Running) -> None:
+    """With the answer kept: `retry` tries it again, and after `discard` the task is done."""
+    running.run("got = []; fails = True\ndef take(effect):\n    if fails: 1 / 0\n    got.append(effect.value)")
+    running.run("host(len, 'abc', then=take)", "host(len, 'abcd', then=take)")
+    running.go()
+    assert len(running.failed()) == 2
+    running.run(
+        "fails = False", "fs = sorted(failures(), key=lambda f: f.task.number)", "fs[0].retry(); fs[1].discard()"
+    )
+    running.go()
+    assert running.run("got, len(tasks()), len(failures())") == ([3], 0, 0)
+
+
+def test_many_effects_are_each_answered_once(running: Running) -> None:
+    """Whichever worker has them, while nothing can be written at times."""
+    running.run("got = []\ndef take(effect): got.append(effect.value)", "for n in range(200): host(abs, -n, then=take)")
+    with running.full_disk():
+        running.system.loop.pass_once()
+        running.system.loop.pass_once()
+    for _ in range(5):
+        running.go(1)
+        if running.run("len(got)") < 200:
+            running.system.loop._wake.wait(0.2)
+    assert running.run("sorted(got) == list(range(200)), len(tasks())") == (True, 0)
+
+
+def test_in_safe_mode_what_was_asked_earlier_rests(running: Running, notes: Any) -> None:
+    """It may be what brought the system down."""
+    running.rest()
+    running.run("e = host(note, path, 'a')")
+    running.come_up(safe=True)
+    running.go()
+    assert notes() == []
+    running.resume()
+    running.go()
+    assert notes() == ["a"]

@@ -1,0 +1,208 @@
+"""Failures: what is kept of a turn that failed, and what can be done about it."""
+
+from __future__ import annotations
+
+import pytest
+from running import Running
+
+from piety.scheduler.failures import Outdated
+from piety.scheduler.tasks import TaskEnded
+
+RAISED = [
+    "SystemExit",
+    "KeyboardInterrupt",
+    "GeneratorExit",
+    "MemoryError",
+    "Mine",
+    "type('Own', (BaseException,), {})",
+]
+FLAKY = "got = []; fails = True\ndef take(what):\n    got.append(what)\n    if fails: 1 / 0"
+
+
+@pytest.mark.parametrize("error", RAISED)
+def test_no_error_of_a_task_takes_the_system_along(running: Running, error: str) -> None:
+    """Whatever a handler raises, and whatever the error says of itself."""
+    running.run(
+        "class Mine(Exception):\n    def __str__(self): raise SystemExit\n    def __repr__(self): raise SystemExit"
+    )
+    running.run(f"def bad(): raise {error}", "def deep(): deep()", "def good(): world.good = True")
+    running.run("for f in bad, deep, good: spawn(after(1), f)")
+    running.go(1)
+    assert running.failed() == ["bad", "deep"]
+    assert running.run("world.good, failures()[1].error.split(':')[0]") == (True, "RecursionError")
+    running.show("failures()")
+
+
+def test_what_is_kept_of_a_failure(running: Running) -> None:
+    """What the turn was about, the error, its source lines, the local names, and what was printed; over a restart."""
+    running.run(
+        "def take(what):\n    long = 'x' * 1000\n    print('so far')\n    1 / 0",
+        "t = spawn(message, take)",
+        "send(t, 'm')",
+    )
+    running.go()
+    running.resume(killed=True)
+    about, error, traceback, output = running.run("f = failures()[0]; f.about, f.error, f.traceback, f.output")
+    assert (about, error, output) == ("message 'm'", "ZeroDivisionError: division by zero", "so far\n")
+    assert "    1 / 0" in traceback
+    assert running.run("f.frames[-1].source, f.frames[-1].names['what']") == ("1 / 0", "'m'")
+    assert running.run("len(f.frames[-1].names['long'])") <= 120
+    assert running.run("world.transcript") is None or "so far" not in running.run("str(world.transcript)")
+
+
+def test_local_names_are_shown_as_they_were_when_it_failed(running: Running) -> None:
+    """Not as they are after the turn was undone."""
+    running.run(
+        "from persistent import Persistent\nclass Sum(Persistent):\n    n = 0\n    def __repr__(self): return f'{self.n}'"
+    )
+    running.run(
+        "world.sum = Sum()", "def add(s):\n    s.n += 1\n    1 / 0", "t = spawn(message, add)", "send(t, world.sum)"
+    )
+    running.go()
+    assert running.run("failures()[0].frames[-1].names['s'], world.sum.n") == ("1", 0)
+
+
+HOSTILE = (
+    "class M:\n    def __repr__(self):\n        world.trace = 1; globals()['seen'] = 1\n        {0}\n        return 'm'"
+)
+
+
+@pytest.mark.parametrize("then", ["pass", "1 / 0", "raise SystemExit", "raise KeyboardInterrupt"])
+def test_what_is_shown_leaves_no_trace(running: Running, then: str) -> None:
+    """A repr that fails hides nothing else; one that changes the image has not done so."""
+    running.run(
+        HOSTILE.format(then), "def take(what):\n    other = 5\n    1 / 0", "t = spawn(message, take)", "send(t, M())"
+    )
+    running.go()
+    assert running.run("t.state, failures()[0].frames[-1].names['other']") == ("failed", "5")
+    assert running.run("hasattr(world, 'trace'), 'seen' in globals()") == (False, False)
+
+
+def test_a_turn_that_fails_is_tried_again_with_pauses(running: Running) -> None:
+    """Each longer than the one before; then the task has failed, and `retry` tries the same turn."""
+    running.run(FLAKY + "\n", "tries = []\ndef take(what):\n    if fails: 1 / 0\n    got.append(what)")
+    running.run("t = spawn(message, take, retry=Retry(2, 10, 3))", "send(t, 1)", "send(t, 2)")
+    running.go()
+    states = []
+    for seconds in (9, 1, 29, 1):
+        running.go(seconds)
+        states.append(running.run("t.state, t.tries"))
+    assert states == [("retrying", 1), ("retrying", 2), ("retrying", 2), ("failed", 3)]
+    running.resume(killed=True)
+    running.run("fails = False", "failures()[0].retry()")
+    running.go()
+    assert running.run("got, t.tries, len(failures())") == ([1, 2], 0, 0)
+
+
+def test_a_timer_is_tried_again_as_it_was(running: Running) -> None:
+    """With the same time; nothing that was to be caught up is lost."""
+    running.run("got = []; fails = True\ndef take(when):\n    if fails: 1 / 0\n    got.append(when)")
+    running.run("t = spawn(every(10, missed='catch_up'), take, retry=Retry(5, 1, 1)); first = t.due")
+    running.go(35)
+    running.run("fails = False")
+    running.go(1)
+    assert running.run("[each - first for each in got]") == [0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("event", "retried", "discarded"), [("after(1)", 1, 0), ("every(10)", 2, 1), ("message", 2, 1)]
+)
+def test_a_failure_is_retried_or_discarded(running: Running, event: str, retried: int, discarded: int) -> None:
+    """The same turn, or the next one."""
+    running.run("got = []; fails = True\ndef take(what):\n    if fails: 1 / 0\n    got.append(what)")
+    running.run(f"a = spawn({event}, take); b = spawn({event}, take)")
+    if event == "message":
+        running.run("for t in a, b: send(t, 1); send(t, 2)")
+    running.go(10)
+    running.run("fails = False", "fs = list(failures())", "fs[0].retry(); fs[1].discard()")
+    running.go()
+    count = running.run("len(got)")
+    running.ticks(10, 1)
+    assert running.run("len(got)") == retried + discarded
+    assert count == (1 if event != "message" else 3)
+    assert running.run("len(failures()), b.state") == (0, "done" if event == "after(1)" else "waiting")
+
+
+def test_a_failure_of_which_the_task_has_gone_on_takes_nothing_from_it(running: Running) -> None:
+    """An old one only forgets itself."""
+    running.run(FLAKY, "t = spawn(message, take)", "for n in 1, 2: send(t, n)")
+    running.go()
+    running.run("f = failures()[0]", "fails = False", "t.suspend()", "t.resume()")
+    running.run("fails = True\ndef take(what):\n    if what == 2: 1 / 0\n    got.append(what)", "got.clear()")
+    running.go()
+    assert isinstance(running.fail("f.retry()"), Outdated)
+    running.run("f.discard()", "f.discard()")
+    assert running.run("got, list(t.messages), t.state, len(failures())") == ([1], [2], "failed", 1)
+    running.run("failures()[0].discard()")
+    running.go()
+    assert running.run("list(t.messages), t.state, len(failures())") == ([], "waiting", 0)
+
+
+def test_a_failure_of_a_task_that_ended_can_be_discarded(running: Running) -> None:
+    """But not retried."""
+    running.run(FLAKY, "t = spawn(message, take)", "send(t, 1)")
+    running.go()
+    running.run("t.cancel()")
+    assert isinstance(running.fail("failures()[0].retry()"), TaskEnded)
+    running.run("failures()[0].discard()")
+    assert running.run("t.state, len(failures())") == ("cancelled", 0)
+
+
+def test_a_restart_forgets_the_tries(running: Running) -> None:
+    """The first failure after it is the first."""
+    running.run(FLAKY, "t = spawn(message, take, retry=Retry(1, 1))", "send(t, 1)")
+    running.go()
+    running.run("t.restart()", "send(t, 2)")
+    running.go()
+    assert running.run("t.state, t.tries") == ("retrying", 1)
+
+
+def test_a_handler_that_is_gone_fails(running: Running) -> None:
+    """And when it is there again, the turn is tried again; so is one that could not be stored."""
+    running.run(
+        "got = []\ndef take(what): got.append(what)",
+        "t = spawn(message, take); u = spawn(message, lambda m: got.append(m))",
+    )
+    running.run("del take", "send(t, 1); send(u, 2)")
+    running.resume()
+    running.go()
+    assert running.run("t.state, u.state") == ("failed", "failed")
+    running.run("def take(what): got.append(what)", "t.action = u.action = take", "for f in failures(): f.retry()")
+    running.go()
+    assert sorted(running.run("got")) == [1, 2]
+
+
+def test_a_handler_that_is_edited_is_called_as_it_is_now(running: Running) -> None:
+    """Also if it takes other arguments."""
+    running.run("got = []\ndef take(what): got.append(what)", "t = spawn(message, take)", "send(t, 1)")
+    running.go()
+    running.run("def take(): got.append('none')", "send(t, 2)")
+    running.go()
+    assert running.run("got") == [1, "none"]
+
+
+def test_one_that_cannot_be_written_fails_alone(running: Running) -> None:
+    """Those that were to be committed with it are done a little later."""
+    running.run(
+        "from persistent import Persistent\nclass Bad(Persistent):\n    def __getstate__(self): raise ValueError"
+    )
+    running.run("def a(): world.bad = Bad()\ndef b(): world.b = 1\ndef c(): world.c = 2\ndef d(): 1 / 0")
+    running.run("for f in b, d, a, c: spawn(after(1), f)")
+    running.go(1)
+    running.go(1)
+    running.go(1)
+    assert sorted(running.failed()) == ["a", "d"]
+    assert running.run("hasattr(world, 'bad'), world.b, world.c") == (False, 1, 2)
+
+
+def test_nothing_is_told_from_turns_whose_batch_was_undone(running: Running) -> None:
+    """One that failed after others is taken anew, as they are."""
+    running.run(
+        "n = 0\ndef a():\n    global n\n    n += 1\ndef b():\n    if n: 1 / 0", "for f in a, b: spawn(after(1), f)"
+    )
+    with running.full_disk():
+        running.go(1)
+    running.run("n = -1")
+    running.go(1)
+    assert running.run("n") == 0
+    assert running.failed() == []

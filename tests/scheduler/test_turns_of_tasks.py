@@ -1,0 +1,191 @@
+"""Who gets a turn: conditions, fairness, batches, tasks that act on themselves, and images without a system."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from running import Running
+
+TAKE = "got = []\ndef take(what): got.append(what)"
+
+
+@pytest.mark.parametrize("condition", ["False", "no", "counting"])
+def test_a_condition_that_is_false_keeps_nobody_busy(running: Running, condition: str) -> None:
+    """Also one that changes something each time it is asked."""
+    running.run(TAKE, "n = 0\ndef no(): return False\ndef counting():\n    global n\n    n += 1\n    return False")
+    running.run(f"t = spawn(message, take, enabled={condition})", "send(t, 1)")
+    running.go()
+    assert running.system.loop.is_idle
+    assert running.run("len(t.messages)") == 1
+
+
+def test_a_condition_is_asked_again_when_something_has_changed(running: Running) -> None:
+    """By another task, say; else each second, for one that looks outside of the image."""
+    running.run(TAKE, "ready = False\ndef is_ready(): return ready\ndef make():\n    global ready\n    ready = True")
+    running.run(
+        "t = spawn(message, take, enabled=is_ready); send(t, 1); spawn(after(10), make); spawn(every(1e5), make)"
+    )
+    running.go()
+    running.go(10)
+    assert running.run("got") == [1]
+    running.run("import sys", "def outside(): return hasattr(sys, 'outside')", "t.enabled = outside", "send(t, 2)")
+    running.go()
+    import sys
+
+    sys.outside = True  # type: ignore[attr-defined]
+    try:
+        running.go(1)
+    finally:
+        del sys.outside  # type: ignore[attr-defined]
+    assert running.run("got") == [1, 2]
+
+
+def test_a_condition_that_raises_is_a_failure(running: Running) -> None:
+    """Of that task; the message is still there."""
+    running.run(
+        TAKE, "t = spawn(message, take, enabled=lambda: 1 / 0); u = spawn(message, take)", "send(t, 1); send(u, 2)"
+    )
+    running.go()
+    assert running.run("got, t.state, len(t.messages)") == ([2], "failed", 1)
+
+
+def test_a_task_that_always_has_more_starves_nobody(running: Running) -> None:
+    """What people ask for comes first, the others in turn."""
+    running.run(
+        TAKE, "def again(n): send(t, n + 1)", "t = spawn(message, again); u = spawn(message, take)", "send(t, 0)"
+    )
+    running.run("for n in range(5): send(u, n)")
+    asked = running.ask("len(got)")
+    for _ in range(7):
+        running.system.loop.pass_once()
+    assert asked[0].result(0).value == 0
+    assert running.run("got") == [0, 1, 2, 3, 4]
+
+
+def test_ready_tasks_are_committed_together(running: Running) -> None:
+    """And nothing of that leaves before it is on disk."""
+    running.run("from BTrees.OOBTree import OOBTree", "world.done = OOBTree()")
+    running.run("def work(n):\n    if n == 50: 1 / 0\n    world.done[n] = n\n    print(n)")
+    running.run("for n in range(100): send(spawn(message, work, name=str(n)), n)")
+    before = running.transactions()
+    running.go()
+    assert running.run("len(world.done)") == 99
+    assert running.failed() == ["50"]
+    assert running.transactions() - before < 40
+
+
+def test_who_asked_and_is_gone_hurts_nobody(running: Running) -> None:
+    """A terminal that vanishes takes back what it waits for."""
+    futures: list[Future[Any]] = [*running.ask("world.x = 1"), running.system.call(lambda image: 1)]
+    assert all(future.cancel() for future in futures)
+    running.go()
+    assert running.run("hasattr(world, 'x')") is True
+
+
+@pytest.mark.parametrize(
+    ("what", "state"), [("t.cancel()", "cancelled"), ("t.suspend()", "suspended"), ("1", "waiting")]
+)
+def test_a_task_acts_on_itself(running: Running, what: str, state: str) -> None:
+    """In its turn, with effect after it."""
+    running.run(f"n = 0\ndef f():\n    global n\n    n += 1\n    {what}", "t = spawn(every(1), f)")
+    running.go(1)
+    running.go(1)
+    assert running.run("t.state, n") == (state, 2 if what == "1" else 1)
+
+
+def test_a_task_restarts_itself(running: Running) -> None:
+    """Also one that would be done."""
+    running.run("n = 0\ndef f():\n    global n\n    n += 1\n    t.restart()", "t = spawn(after(1), f)")
+    running.ticks(3, 1)
+    assert running.run("n, t.state") == (3, "waiting")
+
+
+def test_a_task_of_a_turn_that_fails_is_not_there(running: Running) -> None:
+    """Its number is free, and means nothing."""
+    running.run(TAKE)
+    running.fail("send(spawn(message, take), 1); spawn(after(0), take); 1 / 0")
+    running.run("t = spawn(after(5), take)")
+    running.go(1)
+    assert running.run("got, len(tasks()), t.state") == ([], 1, "waiting")
+
+
+def test_methods_and_tasks_of_the_same_name(running: Running) -> None:
+    """Of persistent objects, and of plain ones."""
+    running.run(
+        "from persistent import Persistent\nclass P(Persistent):\n    n = 0\n    def add(self, k): self.n += k\nclass Q:\n    n = 0\n    add = P.add"
+    )
+    running.run(
+        "p = P()", "world.ts = (spawn(message, p.add), spawn(message, Q().add))", "for t in world.ts: send(t, 5)"
+    )
+    running.resume()
+    running.go()
+    assert running.run("p.n, world.ts[1].action.__self__.n, tasks()['add'] is world.ts[0]") == (5, 5, True)
+
+
+def test_what_happens_in_an_image_without_a_system_is_remembered(running: Running) -> None:
+    """Until one runs: tasks, messages, signals, changes, timers and effects."""
+    running.rest()
+    running.run(TAKE, "from persistent import Persistent\nclass Note(Persistent): pass", "note = Note()")
+    running.run("t = spawn(message, take); spawn(signal('s'), take); spawn(changed(note), take); spawn(after(5), take)")
+    running.run("send(t, 1)", "notify('s')", "note.a = 1", "e = host(abs, -5)")
+    assert running.run("got") == []
+    running.now += 5
+    running.come_up()
+    running.go()
+    assert running.run("len(got), e.value") == (4, 5)
+
+
+def test_sleeping_tasks_are_not_loaded(running: Running) -> None:
+    """Neither by a start, nor by the turns of others, nor by a table that shows the first of them."""
+    running.run(TAKE, "for n in range(3000): spawn(at(1e12 + n), take, name=str(n))", "t = spawn(every(1), take)")
+    running.rest()
+    with running.loads() as loads:
+        running.come_up()
+        running.ticks(5, 1)
+        assert loads["Handler"] <= 1
+        assert loads.total() < 120
+    assert "more" in running.show("tasks()")
+
+
+def test_a_limit_and_the_hog(running: Running) -> None:
+    """The watch sees the turn that runs, and knows the limit without touching the image."""
+    running.run("turn_limit(0.5)")
+    running.go()
+    loop, watch = running.system.loop, running.system._watch
+    with running.loads() as loads:
+        running.image._connection.cacheMinimize()
+        watch.look()
+        assert watch.hog is None
+        loop.begins(loop._look_around)
+        loop.since -= 1.0
+        watch.look()
+        assert watch.hog["turn"] == "the turn loop"
+        assert not loads
+    loop.running = None
+
+
+def test_hooks_are_called_in_order_and_the_failing_one_never_again(running: Running) -> None:
+    """The system comes up, and says so; in safe mode none is called."""
+    running.run("log = []\ndef a(): log.append('a')\ndef b(): log.append('b'); raise Bad\ndef c(): log.append('c')")
+    running.run("class Bad(BaseException):\n    def __str__(self): raise SystemExit", "for f in a, b, c: on_resume(f)")
+    running.run("on_stop(a)")
+    running.system._call_hooks("resume")
+    running.system._call_hooks("resume")
+    running.system._call_hooks("stop")
+    assert running.run("log") == ["a", "c", "a", "c", "a"]
+    assert "b" in running.system.notices[0]
+    assert running.run("[each.quarantine != '' for each in hooks()]") == [False, True, False, False]
+
+
+def test_safe_mode_gives_no_task_a_turn(running: Running) -> None:
+    """Until a person says so; a failed one stays failed."""
+    running.run(TAKE, "def bad(what): 1 / 0", "t = spawn(every(1), take); u = spawn(message, bad)", "send(u, 1)")
+    running.go()
+    running.resume(5, safe=True)
+    running.go(5)
+    assert running.run("got, t.state, u.state") == ([], "suspended", "failed")
+    running.run("t.resume()")
+    running.go(1)
+    assert running.run("len(got)") == 1
