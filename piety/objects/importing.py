@@ -74,6 +74,7 @@ class Importer:
         self._hidden: dict[str, types.ModuleType] = {}  # the host's modules that are put aside
         self._tops = set(_top_level(modules))
         self._memory = Memory(journal)
+        self._failed: list[tuple[str, str]] = []  # the modules whose lines are those of a source that failed, and where
         variables.find_space = self.space
 
     def install(self) -> None:
@@ -115,6 +116,8 @@ class Importer:
 
     def begin(self) -> None:
         """Remember what the loaded modules hold, and put it back if the turn fails."""
+        while self._failed:
+            self._show_lines_again(*self._failed.pop())
         self._memory.begin({name: loaded.root for name, loaded in self.loaded.items()})
         for loaded in self.loaded.values():
             if loaded.state is not None:
@@ -161,6 +164,17 @@ class Importer:
         from piety.objects.rerunning import run_again
 
         run_again(self, name)
+
+    def keep_lines(self, name: str) -> None:
+        """The source of a module failed and is being taken back: tracebacks show it until the next turn begins."""
+        path = self.modules.table[name].path
+        linecache.getlines(PLACE + path)  # read now, not when they are shown
+        self._failed.append((name, path))
+
+    def _show_lines_again(self, name: str, path: str) -> None:
+        linecache.cache.pop(PLACE + path, None)
+        if name in self.loaded:
+            show_lines(self.modules.table[name].path, self.loaded[name].namespace)
 
     def locate(self, name: str) -> None:
         """Tell a loaded module where it lies: it became a package with its first child, say."""

@@ -118,6 +118,7 @@ class ModulesOf(MutableMapping[str, str]):
             return True
         self._records.table[name] = _new_record(name, data, bool(is_package))
         undo.callback(self._records.table.pop, name)
+        undo.callback(self._importer.keep_lines, name)
         if "." not in name:
             self._importer.add_top(name)
             undo.callback(self._importer.drop_top, name)
@@ -129,6 +130,7 @@ class ModulesOf(MutableMapping[str, str]):
         undo.callback(_fill, record, before)
         undo.callback(self._importer.forget_variables(record.name, set(record.state) - set(new.state)))
         _fill(record, {part: getattr(new, part) for part in _PARTS})
+        undo.callback(self._importer.keep_lines, record.name)
         if record.variables is None:
             record.variables = new.variables
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -473,6 +475,39 @@ def test_source_that_fails_within_a_turn_is_undone_alone(system: System) -> None
     assert "fresh" not in system.image.modules
     assert "fresh" not in sys.modules
     assert system.elsewhere("import notes; notes.counter", "'fresh' in image.modules") == ["2", "False"]
+
+
+FAILS = "def share(n):\n    return 1 / n\n\n\nshare(0)\n"
+
+
+@pytest.mark.parametrize("before", [None, "def share(n):\n    return n.old\n"])
+def test_the_traceback_of_source_that_fails_shows_its_lines(system: System, before: str | None) -> None:
+    """Also in a function of it; later tracebacks show the lines of what goes on running."""
+    if before is not None:
+        system.run(f"image.modules['notes'] = {before!r}", "import notes")
+    told = system.image.evaluate(f"image.modules['notes'] = {FAILS!r}").traceback
+    assert 'File "image:notes.py", line 5, in <module>\n    share(0)\n' in told
+    assert 'File "image:notes.py", line 2, in share\n    return 1 / n\n' in told
+    if before is not None:
+        assert "    return n.old\n" in system.image.evaluate("notes.share(0)").traceback
+    else:
+        assert linecache.getlines("image:notes.py") == []
+
+
+def test_the_traceback_of_source_that_fails_shows_its_lines_outside_of_a_turn(system: System, tmp_path: Path) -> None:
+    """To a program of the host, and to the code that catches the error."""
+    system.run("image.modules['notes'] = 'def share(n): return n.old'", "import notes")
+    with pytest.raises(ZeroDivisionError) as saved:
+        system.image.modules["notes"] = FAILS
+    assert "    return 1 / n\n" in "".join(traceback.format_exception(saved.value))
+    (tmp_path / "notes.py").write_text(FAILS)
+    with pytest.raises(ZeroDivisionError) as imported:
+        system.image.modules.import_paths([tmp_path / "notes.py"])
+    assert "    share(0)\n" in "".join(traceback.format_exception(imported.value))
+    caught = f"try: image.modules['notes'] = {FAILS!r}\nexcept ZeroDivisionError: said = traceback.format_exc()"
+    assert "    return 1 / n\n" in system.run(f"import traceback\n{caught}", "said")
+    assert "return n.old" in system.image.evaluate("notes.share(0)").traceback
+    assert system.image.modules["notes"] == "def share(n): return n.old"
 
 
 def test_a_new_module_that_fails_is_not_there(system: System) -> None:
