@@ -167,9 +167,10 @@ class Importer:
 
     def keep_lines(self, name: str) -> None:
         """The source of a module failed and is being taken back: tracebacks show it until the next turn begins."""
-        path = self.modules.table[name].path
-        linecache.getlines(PLACE + path)  # read now, not when they are shown
-        self._failed.append((name, path))
+        record = self.modules.table[name]
+        text, place = decode_source(record.source.data), PLACE + record.path
+        linecache.cache[place] = (len(text), None, [f"{line}\n" for line in text.splitlines()], place)
+        self._failed.append((name, record.path))
 
     def _show_lines_again(self, name: str, path: str) -> None:
         linecache.cache.pop(PLACE + path, None)
