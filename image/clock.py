@@ -29,7 +29,7 @@ class Clock(Persistent):
 
     def tick(self):
         """One turn of mine."""
-        print(f"{self.name} {datetime.now():%H:%M:%S}")
+        print(f"{self.name} {datetime.now().astimezone():%H:%M:%S}")
 
     @property
     def seconds(self):
