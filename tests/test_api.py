@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import piety
+from piety import places
 from piety.errors import NoTurn
 
 
@@ -96,3 +97,14 @@ def test_modules_are_a_mapping(home: Path) -> None:
         del image.modules["notes"]
         assert "notes" not in image.modules
         assert isinstance(image.evaluate("import notes").error, ImportError)
+
+
+@pytest.mark.parametrize("place", ["", "/somewhere/else", " "])
+def test_the_default_home_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str) -> None:
+    """Though on Linux it is told without asking the library, which takes long to import."""
+    from platformdirs import user_data_dir
+
+    monkeypatch.delenv("PIETY_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", place)
+    assert places.default_home() == user_data_dir("piety")
