@@ -18,6 +18,7 @@ from functools import partial
 from piety.browser import wire
 from piety.errors import PietyError
 from piety.objects.turns import Outcome, Turn
+from piety.scheduler.requests import promise
 from piety.scheduler.system import System
 from piety.scheduler.tasks import tasks_for_signal
 
@@ -98,7 +99,7 @@ class Heard(Turn):
 
     def __init__(self, system: System, name: str, line: str) -> None:
         self.label = f"a line on {name}"
-        self.future: Future[Outcome] = Future()
+        self.future: Future[Outcome] = promise()
         self._tasks, self._name, self._line = system.tasks, name, line
 
     def work(self) -> None:

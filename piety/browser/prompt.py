@@ -30,6 +30,7 @@ from piety.browser.completion import completions
 from piety.browser.statements import is_whole
 from piety.objects.image import Image
 from piety.objects.turns import Outcome, Turn
+from piety.scheduler.requests import promise
 from piety.scheduler.system import System
 
 INDENT = "    "
@@ -82,7 +83,7 @@ class Keep(Turn):
     runs_user_code = False
 
     def __init__(self, image: Image, source: str) -> None:
-        self.future: Future[Outcome] = Future()
+        self.future: Future[Outcome] = promise()
         self._world = image.world
         self._source = source
 

@@ -24,6 +24,13 @@ Ask = Callable[[str], str]
 Tell = Callable[[str], object]
 
 
+def promise() -> Future[Any]:
+    """A future that will have its answer, whether anybody still waits or not: it cannot be cancelled."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 class Asked(Turn):
     """Something that a person has asked for, at a terminal or not; `ask(text)` gives a line when the turn reads one.
 
@@ -33,7 +40,7 @@ class Asked(Turn):
     with_repr = False  # whether the outcome is to have the repr of the value
 
     def __init__(self, loop: Loop, session: str, ask: Ask | None = None, err: Tell | None = None) -> None:
-        self.future: Future[Outcome] = Future()
+        self.future: Future[Outcome] = promise()
         self._loop, self._session, self._ask, self._err = loop, session, ask, err
         self._printed: list[tuple[str, str]] = []
         self._before: str | None = None  # the prompt before the turn, and after it
@@ -70,8 +77,7 @@ class Asked(Turn):
         if outcome is QUIET:
             outcome = Outcome()
         outcome.prompt = self._prompt if outcome.error is None else self._before
-        if self.future.set_running_or_notify_cancel():  # else who has asked is gone
-            self.future.set_result(outcome)
+        self.future.set_result(outcome)
 
 
 class Evaluation(Asked):
@@ -156,11 +162,9 @@ class Call:
 
     def __init__(self, work: Callable[[Image], Any]) -> None:
         self._work = work
-        self.future: Future[Any] = Future()
+        self.future: Future[Any] = promise()
 
     def run(self, image: Image) -> None:
-        if not self.future.set_running_or_notify_cancel():  # who has asked is gone
-            return
         try:
             value = self._work(image)
         except BaseException as error:
