@@ -123,11 +123,6 @@ class Importer:
             if loaded.state is not None:
                 loaded.state.bring_eager()
 
-    @property
-    def is_untouched(self) -> bool:
-        """Whether this turn has changed nothing in the memory of the loaded modules."""
-        return self._memory.is_as_before()
-
     def unload(self, name: str) -> None:
         """Take a module out of the process."""
         loaded = self.loaded.pop(name, None)

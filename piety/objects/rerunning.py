@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from piety.objects.importing import Importer, Loaded, Undo, compile_source, run, show_lines
-from piety.objects.memory import Memento, restore
+from piety.objects.mementos import Memento, restore
 from piety.objects.redefine import retire, update_class, update_function
 
 _KEEP = "__piety_keep__"  # a decorator that the new source gets on its functions, while it runs here

@@ -25,7 +25,7 @@ class Shown:
         self._variables = variables
         self._changes = changes
         self._values: dict[str, Any] = {}
-        self._used = False  # whether this turn has used or set them
+        self.is_used = False  # whether this turn has used or set them
         self._lives: list[Any] = []
         self._objects: list[Any] = []
 
@@ -41,24 +41,19 @@ class Shown:
 
     def touch(self) -> None:
         """This turn may change what is shown."""
-        self._used = True
+        self.is_used = True
         self._variables.touch(self._lives)
         self._changes.touch(self._objects)
 
-    @property
-    def is_untouched(self) -> bool:
-        """Whether this turn has neither used nor set them."""
-        return not self._used
-
     def set(self, name: str, value: Any) -> None:
         self._values[name] = value
-        self._used = True
+        self.is_used = True
 
     def show(self, value: Any) -> None:
         """At the end of a turn that showed `value`."""
         self._values = dict.fromkeys(NAMES, value)
         self._lives, self._objects = [], []
-        self._used = True
+        self.is_used = True
 
     def hold(self) -> list[Any]:
         """After a commit, find what the values may be a part of now; the objects whose parts have to stay in memory."""
@@ -69,10 +64,10 @@ class Shown:
             held = [live for live in self._lives if self._variables.has(live)]
             known = {*map(id, self._lives), *map(id, self._objects)}
             touched = {*map(id, lives), *map(id, objects)}
-            if self._used or len(held) < len(self._lives) or known & touched:  # they may be a part of more now
+            if self.is_used or len(held) < len(self._lives) or known & touched:  # they may be a part of more now
                 self._lives = list({id(live): live for live in (*held, *lives)}.values())
                 self._objects = list({id(obj): obj for obj in (*self._objects, *objects)}.values())
-        self._used = False
+        self.is_used = False
         return self._objects
 
     def forget(self) -> None:
@@ -81,7 +76,7 @@ class Shown:
 
     def undo(self) -> list[Any]:
         """After a failure: see above; the objects whose parts have to stay in memory."""
-        self._used = False
+        self.is_used = False
         gone = [live for live in self._lives if not self._variables.has(live)]
         if gone or not all(map(self._changes.has, self._objects)):
             for name, value in list(self._values.items()):

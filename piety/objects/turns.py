@@ -23,6 +23,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
 from typing import Any
 
 from piety.errors import CommitFailed, NoTurn
@@ -33,7 +34,6 @@ from piety.objects.lost import Volatiles
 from piety.objects.notices import Notices
 from piety.objects.shown import Shown
 from piety.objects.store import ImageConnection, ImageStorage
-from piety.objects.tracebacks import traceback_of
 from piety.objects.variables import Variables
 from piety.objects.workspace import Evaluator
 
@@ -60,6 +60,10 @@ class Outcome:
     def __repr__(self) -> str:
         return f"<outcome: {'failed' if self.error is not None else 'done'}>"
 
+
+# Seconds for which what modules hold in memory need not be looked at again, while turns touch nothing else: if one of
+# them fails then, what the ones just before it did in that memory, and only there, goes back with it.
+FRESH = 0.01
 
 QUIET = Outcome()  # of each turn that has changed nothing, printed nothing and has no value
 
@@ -104,7 +108,10 @@ class Turns:
         self.importer: Importer
         self.before_write: Callable[[], None] = lambda: None
         self._notices = Notices(self)
+        self._output: Any = io.StringIO()  # what is printed in a turn
         self._is_open = False  # whether a transaction is
+        self._is_fresh = False  # whether it is as good as new: nothing was done in it
+        self._fresh_until = 0.0
         self._is_unsettled = False  # whether the last turn has touched something, and memory is not settled yet
         self._savepoint: Any = None  # where the transaction stood after the last turn that changed something
         self._written: set[bytes] = set()  # the objects that the transaction has written up to there
@@ -123,9 +130,12 @@ class Turns:
         outcome = Outcome()
         self._begin(label)
         try:
-            with self._user_code():
+            self.interrupts.allow()
+            try:
                 yield outcome
                 self._find_changes()
+            finally:
+                self.interrupts.hold()
             self._commit(self.label, user or self.user)
             self._settle(Turn(), outcome)
         except BaseException:
@@ -139,19 +149,12 @@ class Turns:
         """Run the block as a turn that is always undone."""
         self._begin("look")
         try:
-            with self._user_code():
-                yield
-        finally:
-            self._undo()
-            self._end()
-
-    @contextlib.contextmanager
-    def _user_code(self) -> Iterator[None]:
-        self.interrupts.allow()
-        try:
+            self.interrupts.allow()
             yield
         finally:
             self.interrupts.hold()
+            self._undo()
+            self._end()
 
     # -- several turns
 
@@ -166,8 +169,8 @@ class Turns:
         turn = next(waiting, None)
         if turn is None:
             return
-        self._begin(turn.label)
-        there, sys.stdout = sys.stdout, io.StringIO()
+        self._begin(turn.label, go_on=True)
+        there, sys.stdout = sys.stdout, self._output
         written = 0  # the place of the turn that is being written
         try:
             while turn is not None:
@@ -179,6 +182,7 @@ class Turns:
                     self._settle(*done[-1])
                     self._prepare()
             self._finish(done, stay_open)
+            self._is_fresh = self._is_open and len(self.undo_log) == self._base and not self._is_unsettled
         except BaseException as error:  # of the store: nothing of all this is on disk
             self._undo()
             done += [(each, QUIET) for each in (turn, *waiting) if each is not None]
@@ -192,18 +196,18 @@ class Turns:
             self._end()
 
     def _run(self, turn: Turn) -> Outcome:
-        output: Any = sys.stdout
+        interrupts, output = self.interrupts, self._output
         self.label, self.made = turn.label, turn.made
         try:
             if turn.runs_user_code:
-                self.interrupts.allow()
+                interrupts.allow()
             try:
                 value = turn.work()
                 if not self._is_untouched() or (turn.show and value is not None):
                     self._find_changes()
                     self._is_unsettled = True
             finally:
-                self.interrupts.hold()
+                interrupts.hold()
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
             return self._fail(error, output)
         if value is None and not self._is_unsettled and not output.tell():
@@ -211,6 +215,8 @@ class Turns:
         return Outcome(value, _taken(output))
 
     def _fail(self, error: BaseException, output: io.StringIO) -> Outcome:
+        from piety.objects.tracebacks import traceback_of
+
         outcome = Outcome(None, _taken(output), error)
         try:
             outcome.traceback = traceback_of(error)  # while the source of what the turn defined is there
@@ -230,9 +236,12 @@ class Turns:
 
     def _finish(self, done: list[tuple[Turn, Outcome]], stay_open: bool) -> None:
         if self._savepoint is not None or self._connection.has_changes():
-            labels = "; ".join(dict.fromkeys(turn.label for turn, _outcome in done))
-            users = ", ".join(dict.fromkeys(turn.user or self.user for turn, _outcome in done))
-            self._commit(one_line(labels, DESCRIPTION), users)
+            turn = done[0][0]
+            label, user = turn.label, turn.user or self.user
+            if len(done) > 1:
+                label = "; ".join(dict.fromkeys(turn.label for turn, _outcome in done))
+                user = ", ".join(dict.fromkeys(turn.user or self.user for turn, _outcome in done))
+            self._commit(one_line(label, DESCRIPTION), user)
         elif not stay_open:
             self._transactions.abort()
             self._is_open = False
@@ -241,13 +250,17 @@ class Turns:
 
     # -- the parts of a turn
 
-    def _begin(self, label: str) -> None:
+    def _begin(self, label: str, go_on: bool = False) -> None:
+        """Begin a transaction, or (to `go_on`) use the one that was left open, as nothing was done in it."""
         if self.label:
             raise NoTurn(f"a turn is running already ({self.label}); turns do not nest")
         self.interrupts.begin()
         self.label = one_line(label) or "a turn"
+        is_fresh, self._is_fresh = self._is_fresh, False
+        if go_on and is_fresh and perf_counter() < self._fresh_until:
+            return
         try:
-            if not self._is_open:  # one in which nothing was done is as good as new
+            if not self._is_open:
                 self._transactions.begin()
                 self._is_open = True
             self._savepoint = None
@@ -267,17 +280,17 @@ class Turns:
         self.importer.begin()
         self.evaluator.begin()
         self._base = len(self.undo_log)
+        self._fresh_until = perf_counter() + FRESH
 
     def _is_untouched(self) -> bool:
         """Whether the turn has touched nothing: then there is nothing to compare, to write or to put to rest."""
-        return (
-            len(self.undo_log) == self._base
-            and not self._connection.has_changes()
-            and self.changes.is_untouched
-            and self.variables.is_untouched
-            and self.evaluator.is_untouched
-            and self.shown.is_untouched
-            and self.importer.is_untouched
+        return not (
+            len(self.undo_log) != self._base
+            or self._connection.has_changes()
+            or self.changes.is_touched()
+            or self.variables.is_touched()
+            or self.evaluator.is_touched()
+            or self.shown.is_used
         )
 
     def _find_changes(self) -> None:
@@ -379,6 +392,8 @@ def _of_another(turn: Turn, error: BaseException) -> CommitFailed:
 def _unwritten(outcome: Outcome, error: BaseException, is_void: bool) -> Outcome:
     """The outcome of a turn that had ended, or had not begun, and then could not be written."""
     if outcome.error is None:
+        from piety.objects.tracebacks import traceback_of
+
         outcome = Outcome(None, outcome.output, error)
         outcome.traceback = traceback_of(error)
     outcome.is_void = is_void

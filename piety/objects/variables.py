@@ -161,10 +161,9 @@ class Variables:
     def begin(self) -> None:
         self.touch(self._kept)
 
-    @property
-    def is_untouched(self) -> bool:
-        """Whether this turn has touched no variable yet."""
-        return not (self._touched or self._fetched)
+    def is_touched(self) -> bool:
+        """Whether this turn has touched a variable."""
+        return bool(self._touched or self._fetched)
 
     def names(self, space: Space) -> set[str]:
         """The variables of a space that this turn has touched or assigned so far."""
@@ -233,6 +232,8 @@ class Variables:
     def gather(self) -> None:
         """Find what the turn changed and give it to the groups, ready for the commit."""
         now, rebound = self._bindings()
+        if not now and not rebound:
+            return
         free = dict(self._touched)
         home = {key: live for live in free.values() for key in live.values}
         for keys in self._parts(now, rebound):

@@ -23,14 +23,17 @@ import sys
 import types
 from collections.abc import Callable, Iterable
 from importlib.util import MAGIC_NUMBER
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from piety.objects.memory import Memento, Memory, Root
+from piety.objects.memory import Memory, Root
 from piety.objects.redefine import Contents, contents, retire, update_class, update_function
 from piety.objects.shown import NAMES as SHOWN_NAMES
 from piety.objects.shown import Shown
 from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
 from piety.objects.world import Content, Definition, Workspace
+
+if TYPE_CHECKING:
+    from piety.objects.mementos import Memento
 
 NAME = "workspace"
 FILE = "image:workspace.py"
@@ -188,6 +191,8 @@ class Evaluator:
         """What a definition of this turn or of the host holds before it is used; None if it is remembered anyway."""
         if name not in self._fresh:
             return None if self._memory.holds(value) else contents(value)
+        from piety.objects.mementos import Memento
+
         memento = Memento(NAME, Root({name: value}, is_put_back=False))
         return memento if memento.code else contents(value)
 
@@ -470,11 +475,9 @@ class Evaluator:
                 del self.defined[name]
         self._out.clear()
 
-    @property
-    def is_untouched(self) -> bool:
-        """Whether this turn has used no definition, changed none, and assigned no name."""
-        is_clean = not self._used and not self._out and len(self.namespace) == len(self._python_names)
-        return is_clean and self._memory.is_as_before()
+    def is_touched(self) -> bool:
+        """Whether this turn has used a definition, or assigned or deleted a name."""
+        return bool(self._used or self._out) or len(self.namespace) != len(self._python_names)
 
     def rest(self) -> None:
         """The turn is over, one way or the other: its names are out of the way again."""

@@ -52,14 +52,14 @@ class TaskTurn(Turn):
         return self.turns, self.seconds, self.failures
 
     def work(self) -> None:
-        loop = self._loop
-        begin = loop.begins(self)
-        task = self.task
+        loop, task = self._loop, self.task
+        loop.running = self
+        loop.since = begin = perf_counter()
         self.is_blocked = False
         try:
             if task.take_turn(loop.tasks, self.due):
                 self.turns += 1
-                self._has_more = task.event.queue is not None
+                self._has_more = task._event.queue is not None
             else:
                 self.is_blocked = True
         except BaseException as error:  # shown now, while all is as the turn has left it; that is undone with the turn

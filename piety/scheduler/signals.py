@@ -24,6 +24,7 @@ class Signals(Interrupts):
         self.is_allowed = False
         self._stop = stop
         self._is_sent = False
+        self._is_meant: Callable[[], bool] = lambda: True
         self._before: dict[int, Any] = {}
 
     def allow(self) -> None:
@@ -42,17 +43,17 @@ class Signals(Interrupts):
             signal.signal(number, handler)
         self._before.clear()
 
-    def interrupt(self) -> bool:
-        """Stop the user code that runs now, from any thread; whether any runs."""
+    def interrupt(self, is_meant: Callable[[], bool]) -> bool:
+        """Stop the user code that runs now, from any thread, if that is what is meant; whether any runs."""
         if not self.is_allowed or not self._before:
             return False
-        self._is_sent = True
+        self._is_meant, self._is_sent = is_meant, True
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         return True
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         sent, self._is_sent = self._is_sent, False
-        if self.is_allowed:
+        if self.is_allowed and (not sent or self._is_meant()):
             self.is_allowed = False  # one is enough: what cleans up after it is not to be stopped again
             raise KeyboardInterrupt
         if not sent:

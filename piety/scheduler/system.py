@@ -106,13 +106,15 @@ class System:
     def interrupt(self) -> str | None:
         """Stop the turn that runs now; its label, or None if none runs."""
         turn = self.loop.running
-        return turn.label if turn is not None and self._signals.interrupt() else None
+        if turn is None or not self._signals.interrupt(lambda: self.loop.running is turn):
+            return None
+        return turn.label
 
     def withdraw(self, future: Future[Any]) -> None:
         """Whoever asked for this wants it no more: stop it if it runs, and do not begin it else."""
         turn = self.loop.running
         if isinstance(turn, Asked) and turn.future is future:
-            self._signals.interrupt()
+            self._signals.interrupt(lambda: self.loop.running is turn)
         else:
             self.loop.withdraw(future)
 
@@ -127,7 +129,7 @@ class System:
     def _insist(self, grace: float) -> None:
         pause = threading.Event()
         while not pause.wait(grace):
-            if not self._signals.interrupt():
+            if not self._signals.interrupt(lambda: True):
                 return
 
     @property

@@ -193,13 +193,15 @@ class Task(Persistent):
         `due` is for timers.  I may have been told to do something else since I became ready: then there is no turn.
         """
         when = None if due is None else due[1]
-        event = self._event
-        if self.state == RETRYING and due is not None and due[0] == self.due:
+        event, state = self._event, self.state
+        if state != WAITING:
+            if state != RETRYING or due is None or due[0] != self.due:
+                return True
             when = self.since
             self._wait()
             if event.queue is not None and not event.has_happened(self, None):
                 return True
-        elif self.state != WAITING or not event.has_happened(self, due):
+        elif not event.has_happened(self, due):
             return True
         if self._enabled is not True and not self.is_enabled():
             return False

@@ -11,9 +11,10 @@ import pytest
 from conftest import System
 
 import piety
-from piety.objects import memory
+from piety.objects import mementos
 from piety.objects.image import Evaluate
-from piety.objects.memory import LARGEST, Memento, Root
+from piety.objects.mementos import LARGEST, Memento
+from piety.objects.memory import Root
 
 STORE = """\
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -362,7 +363,7 @@ def test_a_container_that_is_too_large_is_left_alone(system: System) -> None:
 
 def test_what_is_far_from_the_names_is_left_alone(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tree of a million nodes must not make each turn slow."""
-    monkeypatch.setattr(memory, "MOST", 100)
+    monkeypatch.setattr(mementos, "MOST", 100)
     system.image.modules["wide"] = "near = []\nlists = [[] for _ in range(200)]"
     system.run("import wide", "wide")
     fails(system, "wide.near.append(1); wide.lists.append(1); wide.lists[7].append(1)")
