@@ -93,6 +93,10 @@ class Space:
             return {name: value for name, value in self.namespace.items() if name not in SYSTEM_NAMES}
         return {name: self.namespace[name] for name in self.names if name in self.namespace}
 
+    def is_assigned(self) -> bool:
+        """Whether a declared variable is in the namespace now."""
+        return not (self.names or frozenset()).isdisjoint(self.namespace)
+
     def brought(self) -> set[str]:
         """The variables that this turn has touched or assigned so far."""
         return self._variables.names(self)
@@ -140,6 +144,7 @@ class Variables:
         self._connection = connection
         self._changes = changes
         self._spaces: dict[str, Space] = {}
+        self._declared: dict[str, Space] = {}  # those of modules that declare them
         self._lives: dict[bytes, _Live] = {}  # oid of the group -> what is in memory of it
         self._touched: dict[bytes, _Live] = {}
         self._fetched: set[tuple[Space, str]] = set()
@@ -152,9 +157,12 @@ class Variables:
 
     def add(self, space: Space) -> None:
         self._spaces[space.module] = space
+        if space.names is not None:
+            self._declared[space.module] = space
 
     def remove(self, module: str) -> None:
         self._spaces.pop(module, None)
+        self._declared.pop(module, None)
 
     # -- during a turn
 
@@ -162,8 +170,10 @@ class Variables:
         self.touch(self._kept)
 
     def is_touched(self) -> bool:
-        """Whether this turn has touched a variable."""
-        return bool(self._touched or self._fetched)
+        """Whether this turn has touched or assigned a variable; one of the workspace, only if it was there before."""
+        if self._touched or self._fetched:
+            return True
+        return bool(self._declared) and any(space.is_assigned() for space in self._declared.values())
 
     def names(self, space: Space) -> set[str]:
         """The variables of a space that this turn has touched or assigned so far."""

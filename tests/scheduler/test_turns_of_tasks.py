@@ -190,3 +190,19 @@ def test_safe_mode_gives_no_task_a_turn(running: Running) -> None:
     running.run("t.resume()")
     running.go(1)
     assert running.run("len(got)") == 1
+
+
+def test_a_turn_that_only_assigns_a_variable_of_a_module_is_written(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it has read nothing, so that nothing was brought into memory for it."""
+    running.image.modules["m"] = (
+        "import os\n__state__ = ['n']\ndef set():\n    global n\n    if os.environ.get('GO'): n = 7"
+    )
+    running.run("import m; t = spawn(every(1), m.set)")
+    running.go(1.5)
+    running.go(1)
+    monkeypatch.setenv("GO", "yes")
+    running.go(1)
+    running.resume(killed=True)
+    assert running.run("import m; m.n") == 7
