@@ -136,7 +136,7 @@ class Changes:
 
     def shared(self) -> Iterator[Shared]:
         """The plain mutables that stand in two of the records looked at in this turn."""
-        if len({id(owner) for owner, _memo in self._seen}) < 2:
+        if len(self._seen) < 2 or len({id(owner) for owner, _memo in self._seen}) < 2:
             return
         owners: dict[int, Any] = {}
         reported = set()
@@ -172,8 +172,11 @@ class Changes:
     def settle(self, leave: Iterable[Any] = ()) -> None:
         """A turn's end: let what was touched go back to rest; the parts of the objects to `leave` stay in memory."""
         left = {obj._p_oid for obj in leave}
-        self._aside = {oid: aside for oid, aside in self._aside.items() if oid in left}
-        for oid, obj in [*self._stored.items(), *((oid, obj) for oid, (obj, _digest) in self._touched.items())]:
+        if self._aside:
+            self._aside = {oid: aside for oid, aside in self._aside.items() if oid in left}
+        objects = list(self._stored.items())
+        objects += [(oid, obj) for oid, (obj, _digest) in self._touched.items()]
+        for oid, obj in objects:
             if oid not in self._kept and _may_hold_mutables(obj):
                 if oid in left:
                     if _makes_own_state(type(obj)):  # it cannot be set aside: look at it in every turn

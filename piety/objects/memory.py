@@ -40,12 +40,10 @@ class Memory:
 
     def begin(self, roots: dict[str, Root]) -> None:
         """Remember what hangs on these namespaces now."""
-        roots = {name: root for name, root in roots.items() if root.namespace}
-        if not roots and not self._mementos:
-            return
-        self._remember(roots)
+        self._remember({name: root for name, root in roots.items() if root.namespace})
         self._held = held = list(self._mementos.values())
-        self._journal(lambda: _restore_all(held))
+        if held:
+            self._journal(lambda: _restore_all(held))
 
     def begin_again(self, roots: dict[str, Root]) -> None:
         """What has changed since `begin` did not come from the turn: go back to what is now, if it fails."""

@@ -411,9 +411,13 @@ class ImageConnection(Connection):
         self.on_load: Callable[[Any, Any, bytes], None] = lambda obj, state, record: None
         self.on_store: Callable[[Any, bytes, Rules], None] = lambda obj, record, pickler: None
         self.note: Callable[[Any], Any] = lambda obj: None
+        self._writer: _Writer | None = None
 
     def _store_objects(self, writer: Any, transaction: Any) -> None:
-        with _Writer(self, writer._stack) as ours:
+        if self._writer is None:
+            self._writer = _Writer(self, [])
+        with self._writer as ours:
+            ours._stack = writer._stack
             super()._store_objects(ours, transaction)
 
     def setstate(self, obj: Any) -> None:
@@ -520,7 +524,12 @@ class _Looker(ObjectWriter):
 
 
 class _Writer(_Looker):
-    """The same for a commit: it gives new objects their numbers, and reports each record."""
+    """The same for a commit: it gives new objects their numbers, and reports each record.  It can be used again."""
+
+    def __exit__(self, *_exc: object) -> None:
+        self._quick.clear_memo()
+        self._quick.volatile.clear()
+        self._use(self._quick)
 
     def reference(self, obj: Any) -> Any:
         return _plain(self.persistent_id(obj))

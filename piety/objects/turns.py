@@ -113,6 +113,7 @@ class Turns:
         self._is_fresh = False  # whether it is as good as new: nothing was done in it
         self._fresh_until = 0.0
         self._is_unsettled = False  # whether the last turn has touched something, and memory is not settled yet
+        self._used_names = True  # whether the turn has used a name of the workspace, or a variable of a module
         self._savepoint: Any = None  # where the transaction stood after the last turn that changed something
         self._written: set[bytes] = set()  # the objects that the transaction has written up to there
         self._mark = self._base = 0  # where the undo log of the turn begins, and its own part of that
@@ -274,6 +275,7 @@ class Turns:
     def _prepare(self) -> None:
         """The next turn of a transaction can begin."""
         self._is_unsettled = False
+        self._used_names = True  # as long as it is not known
         self._mark = len(self.undo_log)
         self.changes.begin()
         self.variables.begin()
@@ -288,16 +290,21 @@ class Turns:
             len(self.undo_log) != self._base
             or self._connection.has_changes()
             or self.changes.is_touched()
-            or self.variables.is_touched()
-            or self.evaluator.is_touched()
+            or self._uses_names()
             or self.shown.is_used
         )
 
     def _find_changes(self) -> None:
-        self.evaluator.end_turn()
+        self._used_names = self._uses_names()
+        if self._used_names:
+            self.evaluator.end_turn()
         self.changes.find()
-        self.variables.gather()
+        if self._used_names:
+            self.variables.gather()
         self.before_write()
+
+    def _uses_names(self) -> bool:
+        return self.evaluator.is_touched() or self.variables.is_touched()
 
     def _save(self) -> None:
         """Keep what the turn changed, if the ones that follow fail."""
@@ -322,8 +329,9 @@ class Turns:
 
     def _rest(self, leave: list[Any]) -> None:
         """What the turn touched goes back to rest, but for the objects to `leave` in memory."""
-        self.evaluator.rest()
-        self.variables.rest()
+        if self._used_names or self._uses_names():
+            self.evaluator.rest()
+            self.variables.rest()
         self.changes.settle(leave)
 
     def _undo(self) -> None:
@@ -360,7 +368,10 @@ class Turns:
 
 def one_line(text: str, longest: int = 200) -> str:
     """The first line of a text, for the log."""
-    lines = text.strip().splitlines()
+    text = text.strip()
+    if len(text) <= longest and text.isprintable():  # no line ends, as mostly
+        return text
+    lines = text.splitlines()
     more = len(lines) > 1 or (bool(lines) and len(lines[0]) > longest)
     return "" if not lines else lines[0][:longest] + (" ..." if more else "")
 
