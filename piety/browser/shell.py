@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import piety
 from piety.browser.statements import statements
+from piety.objects.printing import Printed
 
 if TYPE_CHECKING:
     from piety.objects.image import Image
@@ -153,11 +154,9 @@ class _Asking:
 
     def _show_question(self) -> None:
         held = sys.stdout
-        if isinstance(held, io.StringIO):
-            self._screen.write(held.getvalue())
+        if isinstance(held, Printed):
+            self._screen.write(held.take())
             self._screen.flush()
-            held.seek(0)
-            held.truncate()
 
     def close(self) -> None:
         """Not now: `exit()` closes the standard input, and the shell goes on."""

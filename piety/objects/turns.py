@@ -20,7 +20,6 @@ of this, and costs a few function calls.
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
@@ -32,6 +31,7 @@ from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts, of_this_thread
 from piety.objects.lost import Volatiles
 from piety.objects.notices import Notices
+from piety.objects.printing import Printed
 from piety.objects.shown import Shown
 from piety.objects.store import ImageConnection, ImageStorage
 from piety.objects.variables import Variables
@@ -108,7 +108,7 @@ class Turns:
         self.importer: Importer
         self.before_write: Callable[[], None] = lambda: None
         self._notices = Notices(self)
-        self._output: Any = io.StringIO()  # what is printed in a turn
+        self._output = Printed()
         self._is_open = False  # whether a transaction is
         self._is_fresh = False  # whether it is as good as new: nothing was done in it
         self._fresh_until = 0.0
@@ -171,7 +171,7 @@ class Turns:
         if turn is None:
             return
         self._begin(turn.label, go_on=True)
-        there, sys.stdout = sys.stdout, self._output
+        self._output.put_on()
         written = 0  # the place of the turn that is being written
         try:
             while turn is not None:
@@ -193,12 +193,13 @@ class Turns:
                 for place, (each, outcome) in enumerate(done)
             ]
         finally:
-            sys.stdout = there
+            self._output.put_off()
             self._end()
 
     def _run(self, turn: Turn) -> Outcome:
         interrupts, output = self.interrupts, self._output
         self.label, self.made = turn.label, turn.made
+        sys.stdout = output  # whatever the turn before has put there
         try:
             if turn.runs_user_code:
                 interrupts.allow()
@@ -213,18 +214,18 @@ class Turns:
             return self._fail(error, output)
         if value is None and not self._is_unsettled and not output.tell():
             return QUIET
-        return Outcome(value, _taken(output))
+        return Outcome(value, output.take())
 
-    def _fail(self, error: BaseException, output: io.StringIO) -> Outcome:
+    def _fail(self, error: BaseException, output: Printed) -> Outcome:
         from piety.objects.tracebacks import traceback_of
 
-        outcome = Outcome(None, _taken(output), error)
+        outcome = Outcome(None, output.take(), error)
         try:
             outcome.traceback = traceback_of(error)  # while the source of what the turn defined is there
         except BaseException as why:  # the user's code: what an error says of itself
             outcome.traceback = f"{type(error).__name__}, and its text fails with {type(why).__name__}\n"
         finally:
-            _taken(output)
+            output.take()
             self._let_go_of_changes()
             if self._savepoint is not None:
                 self._savepoint.rollback()
@@ -290,7 +291,8 @@ class Turns:
             len(self.undo_log) != self._base
             or self._connection.has_changes()
             or self.changes.is_touched()
-            or self._uses_names()
+            or self.variables.is_touched()
+            or self.evaluator.is_touched()
             or self.shown.is_used
         )
 
@@ -374,13 +376,6 @@ def one_line(text: str, longest: int = 200) -> str:
     lines = text.splitlines()
     more = len(lines) > 1 or (bool(lines) and len(lines[0]) > longest)
     return "" if not lines else lines[0][:longest] + (" ..." if more else "")
-
-
-def _taken(output: Any) -> str:
-    text: str = output.getvalue()
-    output.seek(0)
-    output.truncate()
-    return text
 
 
 def _written_or_told(write: Callable[[], Any]) -> Any:

@@ -8,7 +8,7 @@ If the system is killed before the answer is on disk, the work is done again aft
 exactly once.  `effect_id()` gives the function a name for the work that is the same both times.
 
 The function runs beside the turns, so it sees no variables of the workspace, only what it is given; and it is given
-copies.
+copies.  What it prints is no part of any turn: it goes to the standard output of the process, the log of a daemon.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from persistent import Persistent
 from piety.errors import PietyError
 from piety.objects.changes import never_changes
 from piety.objects.image import current
+from piety.objects.printing import stay_out
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler.apart import Answer, Call, name_of
 from piety.scheduler.events import Event
@@ -144,6 +145,7 @@ class Effects:
 
     def _run(self) -> None:
         block_here()
+        stay_out()
         while (work := self._work.get()) is not None:
             number, _here.id, call = work
             self.bring(number, call.run())

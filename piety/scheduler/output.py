@@ -17,6 +17,7 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects.image import current
+from piety.objects.printing import Printed
 
 KEPT = 100_000  # characters of a transcript: some 2,000 lines, more than anybody reads back
 
@@ -34,6 +35,8 @@ class Transcript(Persistent):
     `kept` is how many characters it keeps, in whole writes; of one that is longer, the end.
     """
 
+    _writer = 0  # the number of the task that has written last
+
     def __init__(self, kept: int = KEPT) -> None:
         self.kept = kept
         self._parts = LOBTree()
@@ -49,6 +52,14 @@ class Transcript(Persistent):
         self._size += len(text)
         while self._size > self.kept:
             self._size -= len(parts.pop(parts.minKey()))
+
+    def write_for(self, writer: int, text: str) -> None:
+        """Add what a task has printed.  It begins a line of its own, if another one has left its line unfinished."""
+        if writer != self._writer:
+            self._writer = writer
+            if self._parts and not self._parts[self._parts.maxKey()].endswith("\n"):
+                text = "\n" + text
+        self.write(text)
 
     def flush(self) -> None:
         """Nothing waits here."""
@@ -105,8 +116,11 @@ def transcript() -> Transcript:
     return transcript_of(current())
 
 
-def put(out: Place, output: Any) -> None:
-    """Move what the turn has printed to its place."""
-    out.write(output.getvalue())
-    output.seek(0)  # not before: if that fails, the output is kept with the failure
-    output.truncate()
+def put(out: Place, output: Printed, number: int) -> None:
+    """Move what the turn of the task with this number has printed to its place."""
+    text = output.getvalue()
+    if isinstance(out, Transcript):
+        out.write_for(number, text)
+    else:
+        out.write(text)
+    output.take()  # not before: if that fails, the output is kept with the failure

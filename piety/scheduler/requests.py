@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from piety.objects.image import Image
+from piety.objects.printing import Printed
 from piety.objects.turns import QUIET, Outcome, Turn, one_line
 from piety.scheduler.sessions import session_of
 from piety.scheduler.tasks import Tasks
@@ -183,10 +184,8 @@ class _Input:
         self._ask = ask
 
     def readline(self, _size: int = -1) -> str:
-        output: Any = sys.stdout
-        text = output.getvalue()
-        output.seek(0)
-        output.truncate()
+        output = sys.stdout
+        text = output.take() if isinstance(output, Printed) else ""
         if self._ask is None or self._loop.is_stopping:  # a debugger that was interrupted asks again
             return ""
         return self._ask(text)

@@ -34,6 +34,7 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects.image import current
+from piety.objects.printing import Printed
 from piety.scheduler.events import Due, Event, Message, Signal, Timer
 from piety.scheduler.output import Place, place, put
 from piety.scheduler.retries import Retry
@@ -213,9 +214,9 @@ class Task(Persistent):
                 tasks.remove(self, DONE)
         elif then is not self._event:
             self.event = then
-        output: Any = sys.stdout
-        if output.tell() and self.out is not None:
-            put(self.out, output)
+        output = sys.stdout
+        if isinstance(output, Printed) and output.tell() and self.out is not None:
+            put(self.out, output, self.number)
         return True
 
     def is_enabled(self) -> bool:

@@ -62,3 +62,35 @@ def test_nothing_is_printed_that_could_not_be_written(running: Running) -> None:
         running.go()
     running.go(1)
     assert running.run("str(world.transcript)") == "1\n"
+
+
+@pytest.mark.parametrize("deed", ["sys.stdout.close()", "sys.stdout = io.StringIO()", "sys.stdout = None"])
+def test_what_a_turn_does_to_the_standard_output_ends_with_it(running: Running, deed: str) -> None:
+    """The turns beside it print as always."""
+    running.run("import sys, io", f"def say(n):\n    print(n)\n    if n == 1: {deed}")
+    running.run("for n in range(3): send(spawn(message, say), n)")
+    running.go()
+    running.run("send(spawn(message, say), 3)")
+    running.go()
+    printed = running.run("str(world.transcript)").split()
+    assert [each for each in printed if each != "1"] == ["0", "2", "3"]
+    assert running.failed() == []
+    assert running.under.image.evaluate("print(4)").output == "4\n"
+
+
+def test_a_line_is_of_one_task(running: Running) -> None:
+    """Also one that its task has not ended yet: another begins its own."""
+    running.run("def say(what): print(what, end='')", "t = spawn(message, say); u = spawn(message, say)")
+    for task, text in ("t", "a"), ("t", "b\n"), ("t", "c"), ("u", "d"), ("u", "e\n"), ("t", "f\n"):
+        running.run(f"send({task}, {text!r})")
+        running.go()
+    assert running.run("str(world.transcript)") == "ab\nc\nde\nf\n"
+
+
+def test_what_a_worker_prints_is_in_no_turn(running: Running, capfd: pytest.CaptureFixture[str]) -> None:
+    """It works beside them; its words go to the log."""
+    running.run("def say(what): print(what)", "t = spawn(message, say)")
+    running.run("for n in range(100): send(t, n)", "for n in range(20): host(print, 'hosted')")
+    running.go()
+    assert "hosted" not in running.run("str(world.transcript)")
+    assert capfd.readouterr().out.count("hosted") == 20

@@ -1,0 +1,49 @@
+"""What turns print: kept until their end, because nothing leaves a turn before it is on disk."""
+
+from __future__ import annotations
+
+import io
+import sys
+from threading import get_ident
+from typing import Any
+
+_apart: set[int] = set()  # threads that work beside the turns
+
+
+def stay_out() -> None:
+    """From now on, what this thread prints is no part of the turn that happens to run, and is seen at once."""
+    _apart.add(get_ident())
+
+
+class Printed(io.StringIO):
+    """The standard output of turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._outside: Any = None  # what was the standard output before
+
+    def put_on(self) -> None:
+        """Be the standard output."""
+        self._outside, sys.stdout = sys.stdout, self
+
+    def put_off(self) -> None:
+        """The one before is it again."""
+        sys.stdout, self._outside = self._outside, None
+
+    def write(self, text: str) -> int:
+        """Keep a text for the turn's end."""
+        if get_ident() in _apart:
+            if (outside := self._outside or sys.__stdout__) is not None:
+                outside.write(text)
+            return len(text)
+        return super().write(text)
+
+    def close(self) -> None:
+        """Nothing: the next turn prints here too."""
+
+    def take(self) -> str:
+        """What was printed; it is here no more."""
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        return text
