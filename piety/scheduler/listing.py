@@ -45,7 +45,9 @@ class Listing:
     def _row(self, task: Task) -> Row:
         loop = self._image.system.loop if self._image.system is not None else None
         turn = loop.turns.get(task.number) if loop is not None else None
-        turns, seconds, failures = turn.counts if turn is not None else self._tasks.totals.get(task.number, (0, 0.0, 0))
+        turns, seconds, failures = (
+            turn.counts.now() if turn is not None else self._tasks.totals.get(task.number, (0, 0.0, 0))
+        )
         due = loop.timers.when(task.number, task.due) if loop is not None else task.due
         name, event = one_line(str(task.name), WIDEST), one_line(clip(task.event), WIDEST)
         values = (task.number, name, task.state, event, turns, round(seconds, 6), failures, due)

@@ -1,9 +1,9 @@
 """The turn loop: the only place where user code gets control.
 
-One thread runs it, one turn at a time.  Each pass takes what is ready, once round: first what people have asked for,
-in the order in which they did, then each task that has something to do.  All of a pass is committed together, and only
-then do answers leave.  Who has more to do comes again in the next pass, behind the others, so nobody is starved; and a
-pass takes no more turns after `SLICE` seconds, so that no answer waits for many others.
+One thread runs it, one turn at a time.  Each pass takes what is ready: first what people have asked for, in the order
+in which they did, then each task that has something to do.  All of a pass is committed together, and only then do
+answers leave.  Who has more to do comes again behind the others, so nobody is starved; and a pass takes no more
+turns after `SLICE` seconds, nor a second one of any task when somebody asks, so that no answer waits for many others.
 """
 
 from __future__ import annotations
@@ -31,44 +31,50 @@ PAUSE = 1.0  # seconds to the next try when nothing can be written, or to the ne
 LONGEST_WAIT = 30.0  # seconds: a wait does not count while the computer sleeps, and does not see the clock being set
 
 
-class TaskTurn(Turn):
-    """The turns of one task, one after the other, and what is counted of them."""
+class Counts:
+    """What is counted of one task, and written when the system stops."""
 
-    def __init__(self, loop: Loop, task: Task) -> None:
-        self.label = f"task {task.name}"
-        self.task = task
-        self.number = task.number
-        self.turns, self.seconds, self.failures = loop.tasks.totals.get(task.number, (0, 0.0, 0))
-        self.due: Due | None = None  # of a timer
-        self.frames: tuple[Frame, ...] = ()  # of the error of a turn that fails
-        self._loop = loop
-        self._has_more = False  # whether there may be more in the queue
-        self._printed: list[tuple[str, str]] = []  # what it wrote to terminals
-        self.is_blocked = False  # whether its condition was False
+    def __init__(self, turns: int = 0, seconds: float = 0.0, failures: int = 0) -> None:
+        self.turns, self.seconds, self.failures = turns, seconds, failures
 
-    @property
-    def counts(self) -> tuple[int, float, int]:
+    def now(self) -> tuple[int, float, int]:
         """Turns, seconds, failures."""
         return self.turns, self.seconds, self.failures
 
+
+class TaskTurn(Turn):
+    """A turn of a task; when a pass is over, the same serves for the next one."""
+
+    def __init__(self, loop: Loop, task: Task, counts: Counts) -> None:
+        self.label = f"task {task.name}"
+        self.task = task
+        self.number = task.number
+        self.counts = counts
+        self.due: Due | None = None  # of a timer
+        self.frames: tuple[Frame, ...] = ()  # of the error of a turn that fails
+        self._loop = loop
+        self._printed: list[tuple[str, str]] = []  # what it wrote to terminals
+        self.has_more = False  # whether there may be more in the queue
+        self.is_blocked = False  # whether its condition was False
+
     def work(self) -> None:
-        loop, task = self._loop, self.task
+        loop, task, counts = self._loop, self.task, self.counts
         loop.running = self
         loop.since = begin = perf_counter()
-        self.is_blocked = False
+        self.is_blocked = self.has_more = False
         try:
             if task.take_turn(loop.tasks, self.due):
-                self.turns += 1
-                self._has_more = task._event.queue is not None
+                counts.turns += 1
+                self.has_more = task._event.queue is not None
             else:
                 self.is_blocked = True
         except BaseException as error:  # shown now, while all is as the turn has left it; that is undone with the turn
-            self.turns += 1
+            counts.turns += 1
             self.frames = frames(error)
             raise
         finally:
             loop.running = None
-            self.seconds += perf_counter() - begin
+            counts.seconds += perf_counter() - begin
             if loop.image.printed:
                 self._printed, loop.image.printed = loop.image.printed, []
 
@@ -81,7 +87,7 @@ class TaskTurn(Turn):
             self._loop.failed(self, outcome)
         elif self.is_blocked:
             self._loop.blocked.add(self.number)
-        elif outcome is not QUIET and self._has_more:
+        elif outcome is not QUIET and self.has_more:
             self._loop.image.touched.add(self.number)
 
 
@@ -205,20 +211,30 @@ class Loop:
                 break
             yield self._asked.popleft()
         ready, turns = self._ready, self.turns
+        more: deque[TaskTurn] = deque()
         for number in list(ready) if may_write else ():
             due = ready.pop(number)
             turn = turns.get(number) or self.turn_of(number)
             if turn is not None:
                 turn.due = due
                 yield turn
+                if turn.has_more:
+                    more.append(turn)
             if perf_counter() > until:
-                break
+                return
+        while more and not self._asked and perf_counter() <= until:  # long queues: once round again, and so on
+            turn = more.popleft()
+            if turn.number in self.tasks.ready:
+                turn = TaskTurn(self, turn.task, turn.counts)
+                yield turn
+                if turn.has_more:
+                    more.append(turn)
 
     def turn_of(self, number: int) -> TaskTurn | None:
         """The turns of a task; None if it has ended."""
         turn = self.turns.get(number)
         if turn is None and (task := self.tasks.table.get(number)) is not None:
-            turn = self.turns[number] = TaskTurn(self, task)
+            turn = self.turns[number] = TaskTurn(self, task, Counts(*self.tasks.totals.get(number, ())))
         return turn
 
     def look_around(self) -> None:
@@ -278,7 +294,7 @@ class Loop:
             self._not_before = clock.now() + PAUSE
             self._ready[turn.number] = turn.due
             return
-        turn.failures += 1
+        turn.counts.failures += 1
         shown, turn.frames = turn.frames, ()
         with self.image.look():  # what the objects' own code does while they are shown leaves no trace
             report = Report(turn.task, outcome, shown)

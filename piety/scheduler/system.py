@@ -194,8 +194,8 @@ class System:
 
     def _write_totals(self) -> None:
         for number, turn in self.loop.turns.items():
-            if number in self.tasks.table and turn.counts != self.tasks.totals.get(number):
-                self.tasks.totals[number] = turn.counts
+            if number in self.tasks.table and (counts := turn.counts.now()) != self.tasks.totals.get(number):
+                self.tasks.totals[number] = counts
         self.tasks.stopped = clock.now()
 
 

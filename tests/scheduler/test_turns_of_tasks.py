@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from running import Running
 
+from piety.scheduler.loop import TaskTurn
+
 TAKE = "got = []\ndef take(what): got.append(what)"
 
 
@@ -206,3 +208,40 @@ def test_a_turn_that_only_assigns_a_variable_of_a_module_is_written(
     running.go(1)
     running.resume(killed=True)
     assert running.run("import m; m.n") == 7
+
+
+def test_long_queues_are_emptied_together_and_in_turn(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One commit for many messages, also for those of one task; one that fails is undone alone."""
+    monkeypatch.setattr("piety.scheduler.loop.SLICE", 60.0)
+    running.run("got = []", "def take(what):\n    got.append(what)\n    if what == ('u', 3): 1 / 0")
+    running.run("t = spawn(message, take, name='t'); u = spawn(message, take, name='u')")
+    running.run("for n in range(100): send(t, ('t', n)); send(u, ('u', n))")
+    before = running.transactions()
+    running.go()
+    assert running.transactions() - before < 5
+    got = running.run("got")
+    assert got[:6] == [("t", 0), ("u", 0), ("t", 1), ("u", 1), ("t", 2), ("u", 2)]
+    assert [n for name, n in got if name == "t"] == list(range(100))
+    assert [n for name, n in got if name == "u"] == [0, 1, 2]
+    assert running.failed() == ["u"]
+    running.run("u.retry = None; got.clear(); failures()[0].discard()")
+    running.go()
+    assert [n for _name, n in running.run("got")] == list(range(4, 100))
+
+
+def test_who_asks_does_not_wait_for_a_long_queue(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass ends when somebody asks, as soon as each task had its turn."""
+    monkeypatch.setattr("piety.scheduler.loop.SLICE", 60.0)
+    running.run(TAKE, "for _ in range(2):\n    t = spawn(message, take)\n    for n in range(50): send(t, n)")
+    asked: list[Future[Any]] = []
+    work = TaskTurn.work
+
+    def work_and_ask(turn: TaskTurn) -> None:
+        work(turn)
+        if not asked:
+            asked.extend(running.ask("len(got)"))
+
+    monkeypatch.setattr(TaskTurn, "work", work_and_ask)
+    running.go()
+    assert asked[0].result().value == 2
+    assert running.run("len(got)") == 100
