@@ -38,6 +38,7 @@ from piety.objects.printing import Printed
 from piety.scheduler.events import Due, Event, Message, Signal, Timer
 from piety.scheduler.output import Place, place, put
 from piety.scheduler.retries import Retry
+from piety.scheduler.trees import is_part, is_tree
 
 WAITING, RETRYING, SUSPENDED, FAILED = "waiting", "retrying", "suspended", "failed"
 DONE, CANCELLED = "done", "cancelled"
@@ -334,7 +335,7 @@ class Tasks(Persistent):
 
     `table` has the tasks by number; `due` the timers by time and number (the event, if it repeats); `ready` the
     numbers of those with something in the queue they wait for; `signals` and `watched` who waits for a name or for
-    an object.  `failures` and `effects` are those of `failures.py` and `effects.py`.
+    an object, `trees` the BTrees among these.  `failures` and `effects` are those of `failures.py` and `effects.py`.
     """
 
     limit: tuple[float | None, bool] = (None, False)  # see `watch.py`
@@ -348,6 +349,7 @@ class Tasks(Persistent):
         self.ready = LLTreeSet()
         self.signals = OOBTree()
         self.watched = OOBTree()
+        self.trees = OOBTree()
         self.failures = LOBTree()
         self.effects = LOBTree()
         self.hooks = LOBTree()
@@ -391,20 +393,33 @@ class Tasks(Persistent):
     # -- who waits for an object
 
     def watch(self, obj: Persistent, task: Task) -> None:
-        self.watched[current().number_of(obj), task.number] = None
+        oid = current().number_of(obj)
+        self.watched[oid, task.number] = None
+        if is_tree(obj):
+            self.trees[oid] = obj
 
     def unwatch(self, obj: Persistent, task: Task) -> None:
-        self.watched.pop((current().number_of(obj), task.number), None)
+        oid = current().number_of(obj)
+        self.watched.pop((oid, task.number), None)
+        if not self._watchers(oid):
+            self.trees.pop(oid, None)
+
+    def _watchers(self, oid: bytes) -> list[int]:
+        return [number for _oid, number in self.watched.keys((oid, 0), (oid, self.newest))]
 
     def tell_watchers(self, changed: Iterable[Any]) -> None:
         """These objects are changed by the turn that ends; called by the image, as a part of that turn."""
-        if self.watched:
-            for obj in changed:
-                oid = obj._p_oid
-                for _oid, number in list(self.watched.keys((oid, 0), (oid, self.newest))):
-                    task = self.table[number]
-                    if not any(each is obj for each in task.happened):
-                        task.happens(obj)
+        if not self.watched:
+            return
+        told = {obj._p_oid: obj for obj in changed}
+        for oid, tree in self.trees.items():
+            if oid not in told and any(is_part(obj, tree) for obj in list(told.values())):
+                told[oid] = tree
+        for oid, obj in told.items():
+            for number in self._watchers(oid):
+                task = self.table[number]
+                if not any(each is obj for each in task.happened):
+                    task.happens(obj)
 
 
 def tasks_of(image: Any) -> Tasks:

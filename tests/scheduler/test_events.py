@@ -164,6 +164,32 @@ def test_changes_of_an_object(running: Running) -> None:
     assert running.run("len(got), all(each is note for each in got)") == (3, True)
 
 
+@pytest.mark.parametrize("kind", ["OOBTree.OOBTree", "OOBTree.OOTreeSet", "IOBTree.IOBTree", "LLBTree.LLTreeSet"])
+def test_changes_of_a_tree(running: Running, kind: str) -> None:
+    """Though a large one is made of many persistent objects; and no other tree with the same keys is told."""
+    module, _, name = kind.partition(".")
+    put, drop = ("{}.add({})", "{}.remove({})") if "Set" in name else ("{}[{}] = 1", "del {}[{}]")
+    running.run(TAKE, f"from BTrees.{module} import {name}", f"tree, other, small = {name}(), {name}(), {name}()")
+    for each in "tree", "other":
+        running.run(f"for n in range(0, 20_000, 2): {put.format(each, 'n')}")
+    running.run("t = spawn(changed(tree), take)", "s = spawn(changed(small), take)")
+    turns = 0
+    for n in 1, 5_555, 19_999:
+        for how in put, drop:
+            running.run(how.format("other", n))
+            running.go()
+            assert running.run("len(got)") == turns
+            running.run(how.format("tree", n))
+            running.go()
+            turns += 1
+            assert running.run("len(got), got[-1] is tree") == (turns, True)
+        running.resume()
+    running.run(f"for n in range(0, 18_000, 2): {drop.format('tree', 'n')}")
+    running.run(put.format("small", 1))
+    running.go()
+    assert running.run("len(got), t.cancel(), s.cancel(), len(world.tasks.trees)") == (turns + 2, None, None, 0)
+
+
 def test_changes_made_before_a_stop_are_told_after_it(running: Running) -> None:
     """Whichever way it was stopped, and as one."""
     running.run(TAKE, "from persistent import Persistent\nclass Note(Persistent): pass", "note = Note()")
