@@ -31,6 +31,7 @@ from transaction.interfaces import NoTransaction
 
 from piety.objects.memory import FILE_OF_IMAGE, Memory, Root
 from piety.objects.statemodules import State, StateModule, namespace_of
+from piety.objects.threads import is_apart
 from piety.objects.variables import MISSING, Space, Variables
 from piety.objects.workspace import CODE_TAG
 from piety.objects.world import Module, Modules
@@ -185,6 +186,12 @@ class Importer:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name.partition(".")[0] not in self._tops:
             return None
+        if is_apart():
+            raise ImportError(
+                f"{name} is not loaded, and work on the host cannot load a module of the image: "
+                "import it in the workspace, or in the module that asks for the work",
+                name=name,
+            )
         record = self.modules.table.get(name)
         if record is None and not self.is_folder(name):
             return None

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
-from threading import get_ident
 from typing import Any
 
-_apart: set[int] = set()  # threads that work beside the turns
-
-
-def stay_out() -> None:
-    """From now on, what this thread prints is no part of the turn that happens to run, and is seen at once."""
-    _apart.add(get_ident())
+from piety.objects.threads import is_apart
 
 
 class Printed(io.StringIO):
-    """The standard output of turns."""
+    """The standard output of turns.  What threads beside the turns print is seen at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +26,7 @@ class Printed(io.StringIO):
 
     def write(self, text: str) -> int:
         """Keep a text for the turn's end."""
-        if get_ident() in _apart:
+        if is_apart():
             if (outside := self._outside or sys.__stdout__) is not None:
                 outside.write(text)
             return len(text)

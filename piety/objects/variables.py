@@ -28,6 +28,7 @@ from persistent import Persistent
 from piety.objects.changes import Changes, is_immutable, watches_itself
 from piety.objects.same import same
 from piety.objects.store import ImageConnection
+from piety.objects.threads import is_apart
 
 MISSING: Any = object()
 
@@ -122,6 +123,8 @@ class RestingNames(dict[str, Any]):
         self._bring = bring
 
     def __missing__(self, name: str) -> Any:
+        if is_apart() and not hasattr(builtins, name):
+            raise LookupError(f"{name} rests in the image, where work on the host cannot wake it; hand it over")
         try:
             value = self._bring(name)
         except KeyError as error:  # of a definition that fails, say; Python would take it for "no such name"

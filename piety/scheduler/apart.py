@@ -3,7 +3,8 @@
 In the workspace a name may stand for a variable that rests in the image, and only the turn thread may wake it.  So what
 a worker is to call is handed over as bytes, and the workspace's code in it is found in a namespace of the worker's own:
 the definitions are in it (imports, functions and classes, run anew when they are first used), and the variables are
-not.  What comes back is handed over in the same way, and its classes are those of the workspace again.
+not.  Modules of the image are shared with the turns, if they are loaded; those that the workspace imports are loaded
+for this.  What comes back is handed over in the same way, and its classes are those of the workspace again.
 
     Call      what is handed over: a function with what it is called with
     Answer    what comes back: a value, or an error
@@ -13,10 +14,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
+import functools
+import importlib
 import io
 import pickle
 import sys
 import types
+from collections.abc import Iterable
 from typing import Any
 
 from persistent import Persistent
@@ -44,6 +49,7 @@ class Call:
         self._bytes = file.getvalue()
         definitions = current().world.workspace.definitions
         self._sources = {name: (each.source, each.line) for name, each in definitions.items()}
+        _load_modules(source for source, _line in self._sources.values())
 
     def run(self) -> Answer:
         """Call it, in a worker."""
@@ -135,6 +141,26 @@ class _Definitions(dict[str, Any]):
         for part in rest:
             found = getattr(found, part)
         return found
+
+
+def _load_modules(sources: Iterable[str]) -> None:
+    """Load what these import from the image: a worker finds only modules that are loaded."""
+    modules = current().modules
+    for name in {name for source in sources if source.startswith(("import ", "from ")) for name in _imported(source)}:
+        if name not in sys.modules and name in modules:
+            with contextlib.suppress(Exception):  # if the work needs it, it fails with that
+                importlib.import_module(name)
+
+
+@functools.lru_cache(1_000)
+def _imported(source: str) -> tuple[str, ...]:
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def name_of(function: Any) -> str:

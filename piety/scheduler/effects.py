@@ -25,7 +25,7 @@ from persistent import Persistent
 from piety.errors import PietyError
 from piety.objects.changes import never_changes
 from piety.objects.image import current
-from piety.objects.printing import stay_out
+from piety.objects.threads import stay_apart
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler.apart import Answer, Call, name_of
 from piety.scheduler.events import Event
@@ -145,7 +145,7 @@ class Effects:
 
     def _run(self) -> None:
         block_here()
-        stay_out()
+        stay_apart()
         while (work := self._work.get()) is not None:
             number, _here.id, call = work
             self.bring(number, call.run())

@@ -148,3 +148,19 @@ def test_in_safe_mode_what_was_asked_earlier_rests(running: Running, notes: Any)
     running.resume()
     running.go()
     assert notes() == ["a"]
+
+
+def test_work_may_use_modules_of_the_image(running: Running) -> None:
+    """Those that the workspace imports, also when it is done after a restart; and nothing that rests."""
+    running.image.modules["tools"] = "__state__ = ['n']\nn = 1\ndef double(x): return 2 * x\ndef number(): return n"
+    running.image.modules["rest"] = "1"
+    running.run("import tools", "def work(x): return tools.double(x)", "def other():\n    import rest")
+    running.run("good = host(work, 4)", "bad = host(tools.number)", "worse = host(other)")
+    running.resume(killed=True)
+    running.go()
+    assert running.run("good.value, bad.state, worse.state") == (8, "failed", "failed")
+    assert "hand it over" in str(running.run("bad.error"))
+    assert "import it in the workspace" in str(running.run("worse.error"))
+    running.run("import rest", "better = host(other)")
+    running.go()
+    assert running.run("better.state") == "done"
