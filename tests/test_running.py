@@ -17,10 +17,12 @@ from piety import daemon
 SENDS = 10_000
 
 # `feed` sends numbers to `relay` as long as there are some, `relay` passes each on to `sink`, which counts it.
+# They get as far as they may, so that nothing is said before a terminal hears it; the plug is pulled half-way.
 SETUP = f"""
 from BTrees.IOBTree import IOBTree
 world.seen = IOBTree()
-world.fed = world.relayed = 0
+world.fed = world.relayed = world.last = 0
+def may_relay(): return world.relayed < world.last
 def feed(what):
     for number in range(world.fed, min(world.fed + 20, {SENDS})):
         send(the_relay, number)
@@ -35,7 +37,7 @@ def sink(number):
     world.seen[number] = world.seen.get(number, 0) + 1
 def quiet(): pass
 the_sink = spawn(message, sink)
-the_relay = spawn(message, relay, out=terminal())
+the_relay = spawn(message, relay, out=terminal(), enabled=may_relay)
 the_feed = spawn(message, feed)
 ticking = spawn(every(0.01), quiet)
 resting = spawn(after(10**6), quiet)
@@ -68,6 +70,7 @@ def test_each_message_is_handled_once_whenever_the_plug_is_pulled(place: str) ->
     first, second = Terminal(), Terminal()
     first.types(PASTE, SETUP, PASTED, ENTER)
     for thousands in (1, 2, 3, 5):
+        first.types(f"world.last = {thousands}500", ENTER)
         first.sees(f"{thousands}000 are relayed")
         second.types("world.rela", "yed > 0", ENTER)
         second.sees("True\r\n")
@@ -79,6 +82,7 @@ def test_each_message_is_handled_once_whenever_the_plug_is_pulled(place: str) ->
         first, second = Terminal(), Terminal()
     daemon.stop(place)
     assert first.ends() == second.ends() == 1
+    command("eval", f"world.last = {SENDS}")
     command("run", "--until-idle")
     states = [
         ("sink", "waiting"),
