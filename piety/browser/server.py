@@ -42,6 +42,11 @@ class Connection:
         if not self._writer.is_closing():
             self._writer.write(wire.frame(kind, body))
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for being read at the other end."""
+        return self._writer.transport.get_write_buffer_size()
+
     def send_from_anywhere(self, kind: bytes, text: str) -> None:
         """The same from any thread."""
         self._loop.call_soon_threadsafe(self.send, kind, text.encode("utf-8", "surrogatepass"))

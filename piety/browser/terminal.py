@@ -33,6 +33,9 @@ from piety.verbs import Say
 CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\, for when a turn runs
 
 
+UNREAD = 8_000_000  # bytes that may wait for a terminal before what tasks print is not kept for it any more
+
+
 class Terminal:
     """One terminal: made beforehand, because that takes as long as a process takes to start, and then attached."""
 
@@ -42,6 +45,7 @@ class Terminal:
         self.session = ""
         self._connection: Any = None
         self._is_closed = False
+        self._unshown = 0  # characters of tasks
         self._size = Size(24, 80)
         self._asked: Any = None  # the future of the turn that runs for this terminal, or waits to
         self._job: str | None = None  # the prompt of the job in the foreground; None for the shell
@@ -212,7 +216,13 @@ class Terminal:
             self._asked = asked
 
     def show_between(self, text: str) -> None:
-        """Show what a task has printed, above the prompt if one is there."""
+        """Show what a task has printed, above the prompt if one is there; nothing to one that does not read it."""
+        if self._connection.waiting > UNREAD:
+            self._unshown += len(text)
+            return
+        if self._unshown:
+            text = f"[{self._unshown:,} characters were not shown, as nobody read them]\n{text}"
+            self._unshown = 0
 
         async def show() -> None:
             await run_in_terminal(lambda: self._show(text))

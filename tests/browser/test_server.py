@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from served import PATIENCE, Served, Talk
 
 from piety.browser import wire
+from piety.browser.terminal import UNREAD
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,27 @@ def test_one_who_does_not_listen(served: Served) -> None:
     with served.talk() as talk:
         talk.ask("evaluate", source="print('x' * 20_000_000)")
         assert served.evaluate("1 + 1") == "2\n"
+
+
+def test_what_tasks_print_is_not_kept_for_ever_for_a_terminal_that_does_not_read(served: Served) -> None:
+    """And when it reads again, it is told that something is missing."""
+    with served.talk() as talk:
+        talk.ask("attach", rows=24, columns=80, kind="xterm")
+        talk.until(wire.OUT)
+        served.evaluate("from piety.scheduler.sessions import Terminal\ndef say(n): print('x' * 1_000_000)")
+        served.evaluate("t = spawn(message, say, out=Terminal('1'))")
+        served.evaluate("for n in range(40): send(t, n)")
+        while served.evaluate("len(t.messages)") != "0\n":
+            pass
+        seen = 0
+        while seen < UNREAD:
+            seen += len(talk.until(wire.OUT))
+        served.evaluate("def say(n): print('the last')\nu = spawn(message, say, out=Terminal('1')); send(u, 1)")
+        rest = b""
+        while b"the last" not in rest:
+            rest += talk.until(wire.OUT)
+        assert b"characters were not shown" in rest
+        assert seen + len(rest) < 20_000_000
 
 
 # -- several at once
