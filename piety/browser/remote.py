@@ -63,7 +63,7 @@ def answer(connection: wire.Wire, verb: str, **arguments: Any) -> Any:
 
 def _take(connection: wire.Wire, kind: bytes, body: bytes) -> None:
     if kind == wire.ASK:
-        sys.stdout.write(body.decode())
+        sys.stdout.write(body.decode("utf-8", "surrogatepass"))
         sys.stdout.flush()
         connection.send(wire.LINE, sys.stdin.readline().encode("utf-8", "surrogateescape"))
         return

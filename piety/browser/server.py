@@ -190,6 +190,8 @@ class Server:
 
     async def _attach(self, connection: Connection, **arguments: Any) -> None:
         name = arguments.pop("session", None) or self._free_session()
+        if not isinstance(name, str):
+            raise PietyError(f"{name!r} is no name of a session; give it a text")
         if name in self.terminals:
             raise PietyError(f"session {name!r} has a terminal already; attach without --session for another one")
         if self._spare is None:

@@ -42,7 +42,7 @@ class Wire:
 
     def __init__(self, home: str) -> None:
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        self._read = b""
+        self._read = bytearray()
         try:
             self._socket.connect(address(home))
         except OSError as error:
@@ -77,8 +77,9 @@ class Wire:
         end = 5 + int.from_bytes(read[1:5], "big") if len(read) >= 5 else 5
         if len(read) < end:
             return None
-        self._read = read[end:]
-        return read[:1], read[5:end]
+        kind, body = bytes(read[:1]), bytes(read[5:end])
+        del read[:end]
+        return kind, body
 
     def _read_more(self) -> None:
         try:

@@ -24,6 +24,7 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects.changes import never_changes
+from piety.places import SOCKET
 from piety.scheduler import clock
 
 if TYPE_CHECKING:
@@ -257,6 +258,9 @@ def doors(tasks: Tasks) -> frozenset[str]:
 
 SHORTEST = 1e-6  # seconds of a period: the clock tells hardly less, as a float since the epoch
 
+LONGEST_NAME = 50  # characters of a socket's name: its whole path may have some hundred
+NAMES_IN_HOME = {SOCKET, "image", "log"}
+
 message = Message()
 
 
@@ -302,8 +306,10 @@ def signal(name: str) -> Signal:
 
 def lines(name: str) -> Lines:
     """Each line that comes in on the Unix socket `name` in the home, while the system runs."""
-    if not name.isidentifier():
-        raise PietyError(f"lines({name!r}): give the socket a name of letters, digits and _")
+    if not name.isidentifier() or len(name) > LONGEST_NAME:
+        raise PietyError(f"lines({name!r}): give the socket a name of at most {LONGEST_NAME} letters, digits and _")
+    if name in NAMES_IN_HOME:
+        raise PietyError(f"lines({name!r}): the system itself has something of this name in the home; take another one")
     return Lines(f"{DOOR}{name}")
 
 

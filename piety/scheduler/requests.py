@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from piety.errors import CommitFailed
 from piety.objects.image import Image
 from piety.objects.printing import Printed
 from piety.objects.turns import QUIET, Outcome, Turn, one_line
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str], str]
 Tell = Callable[[str], object]
+
+
+TRIES = 3  # of what a person has asked for, when it was undone for something else
 
 
 def promise() -> Future[Any]:
@@ -44,6 +48,7 @@ class Asked(Turn):
         self.future: Future[Outcome] = promise()
         self._loop, self._session, self._ask, self._err = loop, session, ask, err
         self._printed: list[tuple[str, str]] = []
+        self._tries = 1
         self._before: str | None = None  # the prompt before the turn, and after it
         self._prompt: str | None = None
 
@@ -69,6 +74,10 @@ class Asked(Turn):
 
     def is_done(self, outcome: Outcome) -> None:
         loop = self._loop
+        if _was_for_another(outcome) and self._tries < TRIES:
+            self._tries += 1
+            loop.ask(self)
+            return
         if self.with_repr and outcome.error is None and outcome.value is not None:
             loop.begins(self)  # its repr is user code too
             outcome.shown = loop.image.show(outcome.value)
@@ -79,6 +88,12 @@ class Asked(Turn):
             outcome = Outcome()
         outcome.prompt = self._prompt if outcome.error is None else self._before
         self.future.set_result(outcome)
+
+
+def _was_for_another(outcome: Outcome) -> bool:
+    """Whether a turn was undone only because one beside it could not be written, though the disk could."""
+    error = outcome.error
+    return outcome.is_void and type(error) is CommitFailed and error.__cause__ is None
 
 
 class Evaluation(Asked):

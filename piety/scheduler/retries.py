@@ -5,6 +5,8 @@ from __future__ import annotations
 from piety.errors import PietyError
 from piety.objects.changes import never_changes
 
+LONGEST = 86_400.0 * 365  # seconds: pauses grow up to here
+
 
 @never_changes
 class Retry:
@@ -20,7 +22,12 @@ class Retry:
 
     def wait(self, tries: int) -> float | None:
         """The seconds to wait after so many tries have failed; None if that was enough."""
-        return self.seconds * self.factor ** (tries - 1) if tries <= self.times else None
+        if tries > self.times:
+            return None
+        try:
+            return min(self.seconds and self.seconds * self.factor ** (tries - 1), LONGEST)
+        except OverflowError:
+            return LONGEST
 
     def __repr__(self) -> str:
         return f"Retry({self.times}, {self.seconds:g}, {self.factor:g})"

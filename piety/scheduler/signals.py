@@ -11,10 +11,13 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from time import perf_counter
 from types import FrameType
 from typing import Any
 
 from piety.objects.interrupts import Interrupts
+
+PAUSE = 0.5  # seconds that a turn has to clean up before it can be stopped again, as some code catches everything
 
 
 class Signals(Interrupts):
@@ -24,11 +27,12 @@ class Signals(Interrupts):
         self.is_allowed = False
         self._stop = stop
         self._is_sent = False
+        self._not_before = 0.0  # when the turn that runs can be stopped again
         self._is_meant: Callable[[], bool] = lambda: True
         self._before: dict[int, Any] = {}
 
     def allow(self) -> None:
-        self.is_allowed = True
+        self.is_allowed, self._not_before = True, 0.0
 
     def hold(self) -> None:
         self.is_allowed = False
@@ -53,11 +57,12 @@ class Signals(Interrupts):
 
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         sent, self._is_sent = self._is_sent, False
-        if self.is_allowed and (not sent or self._is_meant()):
-            self.is_allowed = False  # one is enough: what cleans up after it is not to be stopped again
+        if not self.is_allowed:
+            if not sent:
+                self._stop()
+        elif (not sent or self._is_meant()) and (now := perf_counter()) >= self._not_before:
+            self._not_before = now + PAUSE
             raise KeyboardInterrupt
-        if not sent:
-            self._stop()
 
     def _terminated(self, _number: int, _frame: FrameType | None) -> None:
         self._stop()

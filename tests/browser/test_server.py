@@ -7,13 +7,14 @@ import os
 import signal
 import stat
 import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from served import PATIENCE, Served, Talk
+from served import PATIENCE, PIETY, Served, Talk
 
 from piety.browser import wire
 from piety.browser.terminal import UNREAD
@@ -316,3 +317,35 @@ def test_a_command_hears_that_the_system_was_killed(tmp_path: Path) -> None:
         assert served.evaluate("'lost' in globals()") == "False\n"
     finally:
         served.stop_for_good()
+
+
+def test_a_turn_that_catches_an_interrupt_can_be_interrupted_again(served: Served) -> None:
+    """After a moment, in which it may clean up."""
+    source = "import time\nn = 0\nwhile n < 2:\n    try: time.sleep(60)\n    except KeyboardInterrupt: n += 1\nn"
+    with served.begin("eval", source) as turn:
+        for _ in range(200):
+            served.piety("interrupt")
+            if turn.poll() is not None:
+                break
+        assert turn.stdout is not None
+        assert turn.stdout.read() == "2\n"
+
+
+@pytest.mark.parametrize("session", [5, [], {}, True])
+def test_a_session_has_a_text_for_a_name(served: Served, session: object) -> None:
+    """Else nothing that lists sessions would work."""
+    with served.talk() as talk, served.talk() as other:
+        talk.ask("attach", rows=24, columns=80, kind="xterm", session="one")
+        talk.until(wire.OUT)
+        other.ask("attach", rows=24, columns=80, kind="xterm", session=session)
+        other.receive()
+        assert "terminals: " in served.piety("status").stdout
+
+
+def test_a_question_of_any_characters(served: Served) -> None:
+    """Also those that are no text."""
+    done = subprocess.run(
+        [*PIETY, "eval", "input(chr(0xdcff))"], input=b"yes\n", capture_output=True, check=False,
+        env=served.environment, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, b"'yes'" in done.stdout) == (0, True), done.stderr

@@ -340,3 +340,9 @@ def test_the_event_of_a_task_that_waits_to_try_again_is_changed(running: Running
     running.run("send(t, 1)") if event == "message" else None
     running.ticks(11, 1)
     assert running.run("len(got)") == 1
+
+
+@pytest.mark.parametrize("name", ["socket", "image", "log", "a" * 51, "a b", ""])
+def test_a_socket_may_not_take_the_place_of_the_systems_own(running: Running, name: str) -> None:
+    """Or nobody could speak to the system any more."""
+    assert isinstance(running.fail(f"spawn(lines({name!r}), print)"), PietyError)

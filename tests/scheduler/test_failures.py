@@ -206,3 +206,12 @@ def test_nothing_is_told_from_turns_whose_batch_was_undone(running: Running) -> 
     running.go(1)
     assert running.run("n") == 0
     assert running.failed() == []
+
+
+@pytest.mark.parametrize("seconds", [0, 1e-3, 1, 1e300])
+def test_pauses_have_an_end(running: Running, seconds: float) -> None:
+    """However often something is tried."""
+    running.run(f"r = Retry(100_000, seconds={seconds!r})")
+    pauses = running.run("[r.wait(n) for n in (1, 2_000, 99_999, 100_000, 100_001)]")
+    assert pauses[-1] is None
+    assert all(0 <= each <= 86_400 * 365 for each in pauses[:-1])

@@ -245,3 +245,18 @@ def test_who_asks_does_not_wait_for_a_long_queue(running: Running, monkeypatch: 
     running.go()
     assert asked[0].result().value == 2
     assert running.run("len(got)") == 100
+
+
+def test_who_asks_is_not_told_of_a_turn_beside_theirs_that_cannot_be_written(running: Running) -> None:
+    """What they asked for is done again, without it."""
+    running.run(
+        "from persistent import Persistent\nclass Bad(Persistent):\n    def __getstate__(self): raise SystemExit\n"
+        "def bad(): world.bad = Bad()",
+        "spawn(after(1), bad)",
+    )
+    running.now += 2
+    (asked,) = running.ask("world.mine = 1")
+    running.go()
+    assert asked.result().error is None
+    assert running.run("world.mine, hasattr(world, 'bad')") == (1, False)
+    assert running.failed() == ["bad"]
