@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from threading import get_ident
+from threading import local
 
-_apart: set[int] = set()
+_here = local()  # not by number: that of a thread that has ended is given to another one
 
 
 def stay_apart() -> None:
     """From now on, this thread works beside the turns."""
-    _apart.add(get_ident())
+    _here.is_apart = True
 
 
 def is_apart() -> bool:
     """Whether this thread does."""
-    return get_ident() in _apart
+    return getattr(_here, "is_apart", False)

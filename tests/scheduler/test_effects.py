@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from running import Running
 
 from piety.errors import PietyError
+from piety.objects.threads import is_apart, stay_apart
 
 NOTE = "def note(path, text):\n    with open(path, 'a') as file: file.write(text + '\\n')\n    return text.upper()"
 
@@ -54,17 +57,23 @@ def test_an_error_comes_back(running: Running, error: str) -> None:
     assert running.run("e.state, type(e.error).__name__") == ("failed", error.partition("(")[0])
 
 
-def test_work_without_an_answer_is_done_again_under_the_same_name(running: Running, notes: Any) -> None:
+def test_work_without_an_answer_is_done_again_under_the_same_name(running: Running, notes: Any, tmp_path: Path) -> None:
     """At least once: the name lets the function tell."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
     running.run(
-        "import time\ndef slow(path):\n    note(path, effect_id())\n    time.sleep(0.05)", "from piety import effect_id"
+        "import os\nfrom piety import effect_id",
+        "def slow(path, gate):\n    note(path, effect_id())\n    if os.path.exists(gate):\n"
+        "        with open(gate) as waiting: waiting.read()",
+        f"e = host(slow, path, {str(gate)!r})",
     )
-    running.run("e = host(slow, path)")
     running.system.loop.pass_once()
-    running.resume(killed=True)
-    running.go()
-    assert running.run("e.state") == "done"
-    assert set(notes()) == {running.run("e.id")}
+    with open(gate, "w"):  # waits until the work is at the gate, and keeps it there
+        gate.unlink()
+        running.resume(killed=True)
+        running.go()
+        assert running.run("e.state") == "done"
+        assert notes() == [running.run("e.id")] * 2
 
 
 @pytest.mark.parametrize(
@@ -164,3 +173,13 @@ def test_work_may_use_modules_of_the_image(running: Running) -> None:
     running.run("import rest", "better = host(other)")
     running.go()
     assert running.run("better.state") == "done"
+
+
+def test_a_thread_that_gets_the_number_of_a_worker_is_none() -> None:
+    """Numbers of threads are used again."""
+    apart: list[bool] = []
+    for work in (stay_apart, lambda: None) * 20:
+        thread = threading.Thread(target=lambda work=work: (work(), apart.append(is_apart())))  # type: ignore[misc]
+        thread.start()
+        thread.join()
+    assert apart == [True, False] * 20
