@@ -37,6 +37,9 @@ from piety.objects.store import ImageConnection, ImageStorage
 from piety.objects.variables import Variables
 from piety.objects.workspace import Evaluator
 
+# Seconds for which what modules hold in memory need not be looked at again, while turns touch nothing else: if one of
+# them fails then, what the ones just before it did in that memory, and only there, goes back with it.
+FRESH = 0.01
 DESCRIPTION = 500  # characters of the log's line about turns that were committed together
 
 
@@ -61,10 +64,6 @@ class Outcome:
         return f"<outcome: {'failed' if self.error is not None else 'done'}>"
 
 
-# Seconds for which what modules hold in memory need not be looked at again, while turns touch nothing else: if one of
-# them fails then, what the ones just before it did in that memory, and only there, goes back with it.
-FRESH = 0.01
-
 QUIET = Outcome()  # of each turn that has changed nothing, printed nothing and has no value
 
 
@@ -80,6 +79,9 @@ class Turn:
     def work(self) -> Any:
         """What to do: user code, or what calls it."""
         raise NotImplementedError
+
+    def is_undone(self) -> None:
+        """Called when the turn has failed and was taken back; others may follow before `is_done`."""
 
     def is_done(self, outcome: Outcome) -> None:
         """Called by a loop when the turn is on disk, or was undone."""
@@ -211,7 +213,9 @@ class Turns:
             finally:
                 interrupts.hold()
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
-            return self._fail(error, output)
+            outcome = self._fail(error, output)
+            turn.is_undone()
+            return outcome
         if value is None and not self._is_unsettled and not output.tell():
             return QUIET
         return Outcome(value, output.take())

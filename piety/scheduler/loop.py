@@ -78,6 +78,9 @@ class TaskTurn(Turn):
             if loop.image.printed:
                 self._printed, loop.image.printed = loop.image.printed, []
 
+    def is_undone(self) -> None:
+        self.has_more = False  # what it has failed with is first in the queue again, and is to be recorded
+
     def is_done(self, outcome: Outcome) -> None:
         """The turn is on disk, or was undone."""
         if self._printed:

@@ -260,3 +260,20 @@ def test_who_asks_is_not_told_of_a_turn_beside_theirs_that_cannot_be_written(run
     assert asked.result().error is None
     assert running.run("world.mine, hasattr(world, 'bad')") == (1, False)
     assert running.failed() == ["bad"]
+
+
+def test_a_turn_that_fails_when_its_changes_are_looked_at_fails_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not tried again in the same pass, though its message is first in the queue again."""
+    monkeypatch.setattr("piety.scheduler.loop.SLICE", 1.0)
+    running.run(
+        "import sys\nfrom persistent import Persistent\nsys.asked = 0\n"
+        "class Bad(Persistent):\n    def __init__(self): self.parts = []\n    def __getstate__(self):\n"
+        "        if sys.asked: sys.asked += 1; raise SystemExit\n        return super().__getstate__()",
+        "world.bad = Bad()\ndef touch(n):\n    sys.asked = sys.asked or 1\n    world.bad.parts.append(n)",
+        "t = spawn(message, touch)\nfor n in range(3): send(t, n)",
+    )
+    running.go()
+    assert running.failed() == ["touch"]
+    assert running.run("import sys; sys.asked = 0; len(t.messages), t.state") == (3, "failed")
