@@ -117,11 +117,14 @@ def test_stop_now_ends_a_call_that_holds_the_interpreter(place: str) -> None:
     """Python cannot interrupt it; what was reported done is there afterwards."""
     daemon.start(place)
     command("eval", "n = 1")
-    # the pause lets the word out, for which the interpreter is needed
-    source = "import sys, time; n = 2; print('running', file=sys.stderr); time.sleep(0.1); sum(range(10**12))"
-    holding = subprocess.Popen([sys.executable, "-m", "piety", "eval", source], stderr=subprocess.PIPE, text=True)
+    source = "import sys; n = 2; print('running', file=sys.stderr); input(); sum(range(10**12))"
+    pipe = subprocess.PIPE
+    holding = subprocess.Popen([sys.executable, "-m", "piety", "eval", source], stdin=pipe, stderr=pipe, text=True)
+    assert holding.stdin is not None
     assert holding.stderr is not None
-    assert holding.stderr.readline() == "running\n"
+    assert holding.stderr.readline() == "running\n"  # the word is out, for which the interpreter was needed
+    holding.stdin.write("\n")
+    holding.stdin.flush()
     assert command("stop", "--now") == "stopped\n"
     assert "the system stopped before it had answered" in holding.communicate()[1]
     assert command("eval", "n") == "1\n"
