@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+import click
+
 from piety.browser import wire
 from piety.errors import PietyError
 
@@ -62,11 +64,7 @@ def answer(connection: wire.Wire, verb: str, **arguments: Any) -> Any:
 
 
 def _take(connection: wire.Wire, kind: bytes, body: bytes) -> None:
+    # As a command on a resting image shows it, on terminals that know few letters too.
+    click.echo(body.decode("utf-8", "surrogatepass"), nl=False, err=kind == wire.ERR)
     if kind == wire.ASK:
-        sys.stdout.write(body.decode("utf-8", "surrogatepass"))
-        sys.stdout.flush()
         connection.send(wire.LINE, sys.stdin.readline().encode("utf-8", "surrogateescape"))
-        return
-    stream = sys.stdout if kind == wire.OUT else sys.stderr
-    stream.write(body.decode("utf-8", "surrogatepass"))
-    stream.flush()

@@ -32,7 +32,7 @@ from piety.verbs import Say
 
 CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\, for when a turn runs
 
-
+PATIENCE = 0.1  # seconds until a terminal that attaches has a prompt, whatever runs
 UNREAD = 8_000_000  # bytes that may wait for a terminal before what tasks print is not kept for it any more
 
 
@@ -113,10 +113,7 @@ class Terminal:
         self._show(f"Piety {piety.__version__} in {self._home}: what you make here stays. To leave: exit, or Ctrl-D.\n")
         for notice in self._system.notices:
             self._show(f"note: {notice}\n")
-        first = self._system.look_at(self.session)
-        if await self._prompt.history.is_empty():
-            self._show("New here? Type:  import tour; tour.start()\n")
-        self._job = (await self._wait(first)).prompt
+        await self._look()
         while True:
             try:
                 await (self._shell() if self._job is None else self._give_line())
@@ -128,6 +125,18 @@ class Terminal:
                 await self._do(self._system.enter(None, self.session))
             except Suspended:
                 await self._do(self._system.put_aside(self.session))
+
+    async def _look(self) -> None:
+        """Learn whether somebody is new here, and which job is in the foreground; but wait for no turn that is long."""
+        look, is_new = self._system.look_at(self.session), self._prompt.history.is_empty()
+        with contextlib.suppress(asyncio.TimeoutError):
+            if await asyncio.wait_for(is_new, PATIENCE):
+                self._show("New here? Type:  import tour; tour.start()\n")
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(look)), PATIENCE)
+        if look.done():
+            self._job = look.result().prompt
+        elif (turn := self._system.loop.running) is not None:
+            self._show(f"note: a turn runs ({turn.label}), and yours wait for it; to stop it: piety interrupt\n")
 
     async def _shell(self) -> None:
         """Read a source and evaluate it, each statement a turn; up to the first that fails."""

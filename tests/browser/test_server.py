@@ -236,6 +236,33 @@ def test_what_tasks_print_is_not_kept_for_ever_for_a_terminal_that_does_not_read
 # -- several at once
 
 
+def test_a_terminal_comes_while_a_turn_runs(served: Served) -> None:
+    """It has its prompt, which says how to stop that turn, and hears what is typed."""
+    with served.talk() as busy, served.talk() as talk:
+        spin(busy)
+        talk.ask("attach", rows=24, columns=80, kind="xterm")
+        seen = b""
+        while b">>>" not in seen:
+            seen += talk.until(wire.OUT)
+        assert b"piety interrupt" in seen
+        talk.send(wire.KEYS, b"Q")
+        while b"Q" not in talk.until(wire.OUT):
+            pass
+        talk.send(wire.KEYS, b"\x15\x04")  # Ctrl-U, Ctrl-D
+        assert talk.until(wire.EXIT) == b"0"
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_any_text_can_be_printed(served: Served, tmp_path: Path, running: bool) -> None:
+    """Also what is no text, and on a terminal that knows few letters."""
+    place = served if running else Served(tmp_path / "resting")
+    done = subprocess.run(
+        [*PIETY, "eval", "print('\\ud800 \u00e4')"], capture_output=True, check=False, timeout=60,
+        env={**place.environment, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"? \xc3\xa4\n", b"")
+
+
 def test_many_at_once(served: Served) -> None:
     """Each gets its own answer."""
     talks = [served.talk() for _ in range(30)]
