@@ -148,8 +148,10 @@ def piety(context: click.Context, home: str | None, version: bool, safe: bool) -
     if version:
         click.echo(f"piety {__version__}")
         context.exit()
+    if safe and context.invoked_subcommand not in (None, "start", "run", "shell"):
+        raise PietyError("--safe is how a system comes up: piety --safe, piety start --safe or piety run --safe")
     if context.invoked_subcommand is None:
-        _shell(_Home(home), safe=safe)
+        _shell(_Home(home))
 
 
 @piety.command()
@@ -176,7 +178,7 @@ def start(home: _Home, safe: bool) -> None:
     if home.running() is not None:
         raise PietyError(f"the system of {home.place} runs already; to see it: piety status")
     home.make_at_first_use()
-    pid = daemon.start(home.place, safe=safe)
+    pid = daemon.start(home.place, safe=safe or _is_safe())
     click.echo(f"the system of {home.place} runs (process {pid})")
 
 
@@ -235,7 +237,9 @@ def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> No
     from piety import daemon
 
     home.make_at_first_use()
-    click.get_current_context().exit(daemon.run(home.place, until_idle=until_idle, safe=safe, ready=ready))
+    click.get_current_context().exit(
+        daemon.run(home.place, until_idle=until_idle, safe=safe or _is_safe(), ready=ready)
+    )
 
 
 @piety.command()
@@ -318,15 +322,22 @@ def shell(home: _Home) -> None:
     _shell(home)
 
 
-def _shell(home: _Home, safe: bool = False) -> None:
+def _is_safe() -> bool:
+    """Whether `piety --safe` was said."""
+    return bool(click.get_current_context().find_root().params.get("safe"))
+
+
+def _shell(home: _Home) -> None:
     from piety.browser.shell import enter, read
 
+    if _is_safe() and home.running() is not None:
+        raise PietyError(f"the system of {home.place} runs already, with its tasks; to stop it: piety stop --now")
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         if home.running() is None:
             from piety import daemon
 
             home.make_at_first_use()
-            daemon.start(home.place, safe=safe)
+            daemon.start(home.place, safe=_is_safe())
         _attach(home, None)
     elif home.running() is not None:
         from piety.browser import remote

@@ -49,6 +49,7 @@ class System:
             self.tasks: Tasks = tasks_of(image)
             alive = max(alive, self.tasks.stopped or 0.0)
             if safe:
+                self.notices.append("safe: all tasks are suspended, until t.resume(), and no hook is called")
                 _suspend_all(self.tasks)
                 image.effects.clear()
             else:

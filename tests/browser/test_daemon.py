@@ -285,3 +285,21 @@ def test_a_command_on_a_running_system_imports_no_store() -> None:
     )
     done = subprocess.run([sys.executable, "-c", modules], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_safe_is_heard_wherever_it_is_said(tmp_path: Path) -> None:
+    """And never silently forgotten."""
+    served = Served(tmp_path / "home")
+    served.evaluate("t = spawn(every(1), print)")
+    try:
+        assert served.piety("--safe", "start").returncode == 0
+        assert served.evaluate("t.state") == "'suspended'\n"
+        assert "all tasks are suspended" in served.piety("status").stdout
+        for arguments in ("--safe",), ("--safe", "shell"), ("--safe", "tasks"), ("--safe", "stop"):
+            done = served.piety(*arguments)
+            assert (done.returncode, done.stderr.count("\n")) == (2, 1), arguments
+    finally:
+        served.stop_for_good()
+    served.evaluate("t.resume()")
+    assert served.piety("--safe", "run", "--until-idle").returncode == 0
+    assert served.evaluate("t.state") == "'suspended'\n"
