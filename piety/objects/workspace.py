@@ -88,7 +88,7 @@ class _Ready:
 
     def __init__(self, source: str, file: str, flags: int) -> None:
         self.file = file
-        self.lines = (len(source), None, source.splitlines(keepends=True), file)
+        self.lines = (len(source), None, f"{source}\n".splitlines(keepends=True), file)  # 3.11's carets need the end
         linecache.cache[file] = self.lines
         try:
             tree = compile(source, file, "exec", flags | _ast.PyCF_ONLY_AST, dont_inherit=True)

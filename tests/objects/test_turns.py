@@ -299,3 +299,9 @@ def test_a_turn_that_changes_nothing_writes_nothing(prepared: System) -> None:
     with prepared.image.turn("reads") as world:
         assert world.note.tags
     assert prepared.file() == file
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "x = 1\n1 / 0", "1 / 0\n"])
+def test_carets_stand_under_what_has_failed(system: System, source: str) -> None:
+    """Also in the last line, whether it has an end or not."""
+    assert "    1 / 0\n    ~~^~~\n" in system.image.evaluate(source).traceback
