@@ -32,7 +32,7 @@ PATIENCE = 30.0  # seconds that the system has at the end for what was begun
 
 ANSWERED = "then Ledger.answered"  # the tasks that wait for an answer of the host, one for each errand
 # Which tasks there are besides, and how many.
-ONCE = "relay stumble sink skip once catch_up mend rest aside".split()
+ONCE = "relay stumble sink hear skip once catch_up mend rest aside".split()
 TASKS = Counter({**dict.fromkeys(ONCE, 1), "shoot": 5, "ring": 12})
 MAY_FAIL = ("waiting", "retrying", "failed")
 STATES = {"stumble": MAY_FAIL, ANSWERED: MAY_FAIL, "aside": ("suspended",)}  # of the others: waiting
@@ -221,14 +221,16 @@ def hears(ready: int) -> bool:
 
 
 def ways(ledger: Any) -> Iterator[str]:
-    """What is wrong with the messages: those sent and not taken must wait, in their order, and no others."""
+    """What is wrong with messages and signals: those not taken must wait, in their order, and no others."""
     for way in ledger.ways:
         waiting = [number for found, number in way.task.messages if found is way]
         if waiting != list(range(way.taken + 1, way.sent + 1)):
             yield f"{way.task.name}: {way.sent} were sent and {way.taken} taken, and there wait {waiting}"
     front, ring, to_stumble, to_sink = ledger.ways
     if front.taken + ring.taken != to_stumble.sent or to_stumble.taken != to_sink.sent:
-        yield f"a turn is there by half: {ledger.report()}"
+        yield f"what is taken and what is passed on are not as many: {ledger.report()}"
+    if ledger.heard + len(ledger.hearer.happened) != to_sink.taken:
+        yield f"{to_sink.taken} signals: {ledger.heard} were heard, and {len(ledger.hearer.happened)} wait"
     found = Counter((place, token) for place, task in enumerate(ledger.ring) for token in task.messages)
     if found != Counter((token.place, token) for token in ledger.tokens):
         yield f"of {len(ledger.tokens)} tokens these are in the ring: {[place for place, _token in found.elements()]}"

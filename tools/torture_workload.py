@@ -3,6 +3,7 @@
     front, ring -> relay -> stumble -> sink     ways on which numbers go, 1, 2, 3, ...; front is whoever torments it
     ring                                        as many tasks as tokens hand these round, and feed the relay
     stumble                                     fails often, is tried again, and now and then fails for good
+    hear                                        hears a signal that sink gives each time
     answered                                    takes the answer of an errand that stumble has sent to the host
     skip, once, catch_up                        timers that tick, one for each way to treat what was missed
     shoot                                       timers that are due once, each of which makes the next
@@ -29,9 +30,11 @@ from piety import (
     failures,
     host,
     message,
+    notify,
     on_resume,
     on_stop,
     send,
+    signal,
     spawn,
 )
 
@@ -50,11 +53,12 @@ class Ledger(Persistent):
         self.is_over = False  # nothing new is begun then
         self.pages = Transcript(kept=3_000)
         self.errands = IOBTree()  # the numbers of those that are not answered
-        self.asked = self.shots = self.resumed = self.stopped = 0
+        self.asked = self.heard = self.shots = self.resumed = self.stopped = 0
         trying = Retry(3, seconds=0.001, factor=1)
         self.relay = spawn(message, self.pass_on, name="relay")
         self.stumble = spawn(message, self.fail_or_not, name="stumble", out=self.pages, retry=trying)
         self.sink = spawn(message, self.take_and_say, name="sink", out=self.pages)
+        self.hearer = spawn(signal("sink"), self.hear, name="hear")
         self.from_front, self.from_ring = Way(self.relay), Way(self.relay)
         self.to_stumble, self.to_sink = Way(self.stumble), Way(self.sink)
         self.ways = [self.from_front, self.from_ring, self.to_stumble, self.to_sink]
@@ -85,6 +89,7 @@ class Ledger(Persistent):
             "sent, tokens": sum(token.hops for token in self.tokens),
             "errands asked": self.asked,
             "errands answered": self.asked - len(self.errands),
+            "signals heard": self.heard,
             "shots": self.shots,
             "hooks at starts": self.resumed,
             "hooks at stops": self.stopped,
@@ -109,7 +114,7 @@ class Ledger(Persistent):
         """How much is still to be done at the end."""
         ticks, shots = self.at_end
         still = [ticks[each] == beat.ticks for each, beat in enumerate(self.beats)] + [shots == self.shots]
-        return self.waiting() + len(self.errands) + len(failures()) + sum(still)
+        return self.waiting() + len(self.hearer.happened) + len(self.errands) + len(failures()) + sum(still)
 
     # -- what the tasks do
 
@@ -140,6 +145,10 @@ class Ledger(Persistent):
 
     def take_and_say(self, sent):
         say("sink", self.take(*sent))
+        notify("sink")
+
+    def hear(self):
+        self.heard += 1
 
     def take(self, way, number):
         self.wrong_if(number != way.taken + 1, f"{way.task.name} took {number} after {way.taken}")
