@@ -95,8 +95,6 @@ def remove(home: str, name: str) -> None:
 class Heard(Turn):
     """A line came in: the tasks that wait for it are told."""
 
-    runs_user_code = False
-
     def __init__(self, system: System, name: str, line: str) -> None:
         self.label = f"a line on {name}"
         self.future: Future[Outcome] = promise()

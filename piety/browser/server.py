@@ -42,10 +42,10 @@ class Connection:
         if not self._writer.is_closing():
             self._writer.write(wire.frame(kind, body))
 
-    @property
-    def waiting(self) -> int:
-        """How many bytes wait for being read at the other end."""
-        return self._writer.transport.get_write_buffer_size()
+    async def drain(self) -> None:
+        """Wait until most of what was sent is read at the other end."""
+        with contextlib.suppress(OSError):
+            await self._writer.drain()
 
     def send_from_anywhere(self, kind: bytes, text: str) -> None:
         """The same from any thread."""

@@ -13,6 +13,7 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from typing import Any
 
 from prompt_toolkit.application import create_app_session, run_in_terminal
@@ -33,7 +34,7 @@ from piety.verbs import Say
 CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\, for when a turn runs
 
 PATIENCE = 0.1  # seconds until a terminal that attaches has a prompt, whatever runs
-UNREAD = 8_000_000  # bytes that may wait for a terminal before what tasks print is not kept for it any more
+UNREAD = 8_000_000  # characters that may wait for a terminal before what tasks print is not kept for it any more
 
 
 class Terminal:
@@ -45,7 +46,9 @@ class Terminal:
         self.session = ""
         self._connection: Any = None
         self._is_closed = False
-        self._unshown = 0  # characters of tasks
+        self._printed: list[str] = []  # what tasks have printed, and is not shown yet,
+        self._unshown = 0  # and how many characters after that were dropped
+        self._has_printed = asyncio.Event()
         self._size = Size(24, 80)
         self._asked: Any = None  # the future of the turn that runs for this terminal, or waits to
         self._job: str | None = None  # the prompt of the job in the foreground; None for the shell
@@ -67,14 +70,14 @@ class Terminal:
         self._connection, self.session = connection, session
         self._size, self._output.term = Size(rows, columns), kind
         try:
-            talking = self._loop.create_task(self._talk(), context=self._context)
-            hearing = self._loop.create_task(self._hear(), context=self._context)
-            await asyncio.wait({talking, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            for each in (talking, hearing):
+            parts = (self._talk(), self._hear(), self._show_printed())
+            working = [self._loop.create_task(part, context=self._context) for part in parts]
+            done, _pending = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            for each in working:
                 each.cancel()
-            await asyncio.gather(talking, hearing, return_exceptions=True)
-            if not talking.cancelled() and (error := talking.exception()) is not None:
-                raise error
+            await asyncio.gather(*working, return_exceptions=True)
+            for each in done:
+                each.result()
             connection.send(wire.EXIT, b"0")
         finally:
             self.close()
@@ -135,7 +138,7 @@ class Terminal:
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(look)), PATIENCE)
         if look.done():
             self._job = look.result().prompt
-        elif (turn := self._system.loop.running) is not None:
+        elif (turn := self._system.image.running) is not None:
             self._show(f"note: a turn runs ({turn.label}), and yours wait for it; to stop it: piety interrupt\n")
 
     async def _shell(self) -> None:
@@ -225,18 +228,24 @@ class Terminal:
             self._asked = asked
 
     def show_between(self, text: str) -> None:
-        """Show what a task has printed, above the prompt if one is there; nothing to one that does not read it."""
-        if self._connection.waiting > UNREAD:
+        """Show what a task has printed, above the prompt if one is there, as soon as it is read; not more than that."""
+        if self._unshown or sum(map(len, self._printed)) > UNREAD:
             self._unshown += len(text)
-            return
-        if self._unshown:
-            text = f"[{self._unshown:,} characters were not shown, as nobody read them]\n{text}"
-            self._unshown = 0
+        else:
+            self._printed.append(text)
+        self._has_printed.set()
 
-        async def show() -> None:
-            await run_in_terminal(lambda: self._show(text))
-
-        self._loop.create_task(show(), context=self._context)
+    async def _show_printed(self) -> None:
+        while await self._has_printed.wait():
+            self._has_printed.clear()
+            while self._printed:
+                text = self._printed.pop(0)
+                await run_in_terminal(partial(self._show, text))
+                await self._connection.drain()
+            if self._unshown:
+                text = f"[{self._unshown:,} characters were not shown, as nobody read them]\n"
+                self._unshown = 0
+                await run_in_terminal(partial(self._show, text))
 
     def _show_from_anywhere(self, text: str) -> None:
         self._loop.call_soon_threadsafe(self._show, text)

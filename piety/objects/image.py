@@ -172,6 +172,16 @@ class Image:
         self._turns.interrupts = interrupts
 
     @property
+    def running(self) -> Turn | None:
+        """The turn of which the user's code has control now."""
+        return self._turns.running
+
+    @property
+    def since(self) -> float:
+        """Since when, in seconds of `perf_counter`."""
+        return self._turns.since
+
+    @property
     def in_turn(self) -> bool:
         return bool(self._turns.label)
 
@@ -258,21 +268,25 @@ class Image:
         """What a name of the workspace stands for if that is in memory, else `MISSING`; touches and loads nothing."""
         return self._turns.evaluator.peek(name)
 
-    def show(self, value: Any) -> str:
-        """The repr of a value, asked for in a turn that is always undone: looking changes nothing."""
-        with self.look():
+    def show(self, value: Any, turn: Turn | None = None) -> str:
+        """The repr of a value that a turn left, asked for in one that is always undone: looking changes nothing."""
+        self._require_open()
+        why = "KeyboardInterrupt"
+        with contextlib.suppress(KeyboardInterrupt), self.look(turn):
             try:
                 self._turns.shown.touch()
                 return repr(value)
             except BaseException as error:  # the user's repr fails or is stopped; the value is there all the same
-                why = f"{type(error).__name__}: {one_line(str(error))}"
-                return f"<{type(value).__qualname__} whose repr fails with {why}>"
+                why = type(error).__name__
+                with contextlib.suppress(Exception):  # what the error says of itself is the user's code too
+                    why += f": {one_line(str(error))}"
+        return f"<{type(value).__qualname__} whose repr fails with {why}>"
 
     @contextlib.contextmanager
-    def look(self) -> Iterator[World]:
-        """Read the image in the block, in a turn that is always undone."""
+    def look(self, turn: Turn | None = None) -> Iterator[World]:
+        """Read the image in the block, in a turn that is always undone; for a `turn` that is over, if for one."""
         self._require_open()
-        with self._turns.looking():
+        with self._turns.looking(turn):
             yield self.world
 
     @contextlib.contextmanager

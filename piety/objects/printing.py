@@ -6,7 +6,10 @@ import io
 import sys
 from typing import Any
 
+from piety.errors import PietyError
 from piety.objects.threads import is_apart
+
+MOST = 50_000_000  # characters that one turn can print: they wait in memory until its end
 
 
 class Printed(io.StringIO):
@@ -30,6 +33,8 @@ class Printed(io.StringIO):
             if (outside := self._outside or sys.__stdout__) is not None:
                 outside.write(text)
             return len(text)
+        if self.tell() + len(text) > MOST:
+            raise PietyError(f"a turn can print {MOST:,} characters, and this one wants to print more; it was undone")
         return super().write(text)
 
     def close(self) -> None:

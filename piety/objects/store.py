@@ -42,6 +42,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any
 from weakref import WeakSet
@@ -412,6 +413,7 @@ class ImageConnection(Connection):
         self.on_store: Callable[[Any, bytes, Rules], None] = lambda obj, record, pickler: None
         self.note: Callable[[Any], Any] = lambda obj: None
         self._writer: _Writer | None = None
+        self.users_code: AbstractContextManager[None] = contextlib.nullcontext()  # while objects say what they hold
 
     def _store_objects(self, writer: Any, transaction: Any) -> None:
         if self._writer is None:
@@ -535,7 +537,8 @@ class _Writer(_Looker):
         return _plain(self.persistent_id(obj))
 
     def serialize(self, obj: Any) -> bytes:
-        record: bytes = super().serialize(obj)
+        with self._jar.users_code:
+            record: bytes = super().serialize(obj)
         self._jar.on_store(obj, record, self.pickler)
         return record
 

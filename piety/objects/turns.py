@@ -9,6 +9,9 @@ The order of a turn's end is what makes its promises hold:
     5. memory is settled: what was touched goes back to rest
     6. only now does anything leave: values, output, notices
 
+An interrupt stops the user's code, and only that, wherever it gets control: in the turn itself, in 2, where an object
+is asked for its state in 4, and where an error is asked for its text.  `running` names the turn then.
+
 If anything fails before 4 is done, memory is brought back to what the image has, and the turn leaves no trace.
 
 Turns that are ready at the same time are committed together, because most of a small turn's time is its commit.  Then
@@ -87,6 +90,10 @@ class Turn:
         """Called by a loop when the turn is on disk, or was undone."""
 
 
+class _Look(Turn):
+    label = "a look"
+
+
 class Turns:
     """Runs the turns of one open image.
 
@@ -101,6 +108,9 @@ class Turns:
         self.user = user
         self.label = self.made = ""  # of the turn that runs; "" between turns
         self.interrupts: Interrupts = of_this_thread()
+        self.running: Turn | None = None  # the turn whose code, the user's, has control now,
+        self.since = 0.0  # and since when
+        self._turn = Turn()  # the turn that runs, or whose changes are written
         self.undo_log: list[Callable[[], object]] = []
         self.volatiles = Volatiles()
         self.changes = Changes(connection)
@@ -120,6 +130,7 @@ class Turns:
         self._written: set[bytes] = set()  # the objects that the transaction has written up to there
         self._mark = self._base = 0  # where the undo log of the turn begins, and its own part of that
         connection.note = self._note
+        connection.users_code = _UsersCode(self)
 
     def _note(self, obj: Any) -> Any:
         how = f"evaluate {self.made!r}" if self.made else "make it anew"
@@ -132,30 +143,37 @@ class Turns:
         """Run the block as one turn; the outcome gets what there is to say about it."""
         outcome = Outcome()
         self._begin(label)
+        self._turn = Turn()
+        self._turn.label = self.label
         try:
-            self.interrupts.allow()
+            self._allow()
             try:
                 yield outcome
                 self._find_changes()
             finally:
-                self.interrupts.hold()
+                self._hold()
             self._commit(self.label, user or self.user)
-            self._settle(Turn(), outcome)
+            self._settle(self._turn, outcome)
         except BaseException:
+            self._hold()
             self._undo()
             raise
         finally:
             self._end()
 
     @contextlib.contextmanager
-    def looking(self) -> Iterator[None]:
-        """Run the block as a turn that is always undone."""
+    def looking(self, turn: Turn | None = None) -> Iterator[None]:
+        """Run the block as a turn that is always undone; for a turn that is over, if something of it is to be shown."""
         self._begin("look")
+        self._turn = turn or _Look()
         try:
-            self.interrupts.allow()
-            yield
+            self._allow()
+            try:
+                yield
+            finally:
+                self._hold()
         finally:
-            self.interrupts.hold()
+            self._hold()
             self._undo()
             self._end()
 
@@ -187,23 +205,24 @@ class Turns:
             self._finish(done, stay_open)
             self._is_fresh = self._is_open and len(self.undo_log) == self._base and not self._is_unsettled
         except BaseException as error:  # of the store: nothing of all this is on disk
+            self._hold()
             self._undo()
             done += [(each, QUIET) for each in (turn, *waiting) if each is not None]
             others = error if isinstance(error, CommitFailed) else _of_another(done[written][0], error)
-            done[:] = [
-                (each, _unwritten(outcome, error if place == written else others, others is error or place != written))
-                for place, (each, outcome) in enumerate(done)
-            ]
+            for place, (each, outcome) in enumerate(done):
+                why = error if place == written else others
+                done[place] = each, self._unwritten(outcome, why, is_void=why is others)
         finally:
             self._output.put_off()
             self._end()
 
     def _run(self, turn: Turn) -> Outcome:
         interrupts, output = self.interrupts, self._output
-        self.label, self.made = turn.label, turn.made
+        self.label, self.made, self._turn = turn.label, turn.made, turn
         sys.stdout = output  # whatever the turn before has put there
         try:
             if turn.runs_user_code:
+                self.running, self.since = turn, perf_counter()
                 interrupts.allow()
             try:
                 value = turn.work()
@@ -212,7 +231,9 @@ class Turns:
                     self._is_unsettled = True
             finally:
                 interrupts.hold()
+                self.running = None
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the turn, not the system
+            self._hold()
             outcome = self._fail(error, output)
             turn.is_undone()
             return outcome
@@ -221,23 +242,39 @@ class Turns:
         return Outcome(value, output.take())
 
     def _fail(self, error: BaseException, output: Printed) -> Outcome:
+        outcome = Outcome(None, output.take(), error)
+        outcome.traceback = self._told(error)  # while the source of what the turn defined is there
+        output.take()
+        self._let_go_of_changes()
+        if self._savepoint is not None:
+            self._savepoint.rollback()
+        else:
+            self._transactions.abort()
+            self._transactions.begin()
+        self._take_back(self._mark)
+        self._prepare()
+        return outcome
+
+    def _told(self, error: BaseException) -> str:
+        """The text of an error, as a person should see it."""
         from piety.objects.tracebacks import traceback_of
 
-        outcome = Outcome(None, output.take(), error)
         try:
-            outcome.traceback = traceback_of(error)  # while the source of what the turn defined is there
+            self._allow()
+            try:
+                return traceback_of(error)
+            finally:
+                self._hold()
         except BaseException as why:  # the user's code: what an error says of itself
-            outcome.traceback = f"{type(error).__name__}, and its text fails with {type(why).__name__}\n"
-        finally:
-            output.take()
-            self._let_go_of_changes()
-            if self._savepoint is not None:
-                self._savepoint.rollback()
-            else:
-                self._transactions.abort()
-                self._transactions.begin()
-            self._take_back(self._mark)
-            self._prepare()
+            self._hold()
+            return f"{type(error).__name__}, and its text fails with {type(why).__name__}\n"
+
+    def _unwritten(self, outcome: Outcome, error: BaseException, is_void: bool) -> Outcome:
+        """The outcome of a turn that had ended, or had not begun, and then could not be written."""
+        if outcome.error is None:
+            outcome = Outcome(None, outcome.output, error)
+            outcome.traceback = self._told(error)
+        outcome.is_void = is_void
         return outcome
 
     def _finish(self, done: list[tuple[Turn, Outcome]], stay_open: bool) -> None:
@@ -299,6 +336,16 @@ class Turns:
             or self.evaluator.is_touched()
             or self.shown.is_used
         )
+
+    def _allow(self) -> None:
+        """The user's code gets control, and can be stopped."""
+        self.running, self.since = self._turn, perf_counter()
+        self.interrupts.allow()
+
+    def _hold(self) -> None:
+        """It has control no more.  Called once more where it may have been stopped: just then, in the first call."""
+        self.interrupts.hold()
+        self.running = None
 
     def _find_changes(self) -> None:
         self._used_names = self._uses_names()
@@ -372,6 +419,22 @@ class Turns:
             each.forget()
 
 
+class _UsersCode:
+    """Around asking an object of the user for its state, to be written."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def __enter__(self) -> None:
+        turns = self._turns
+        if turns.label and turns._turn.runs_user_code:  # none runs when a new image is made
+            turns._allow()
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._turns.label:
+            self._turns._hold()
+
+
 def one_line(text: str, longest: int = 200) -> str:
     """The first line of a text, for the log."""
     text = text.strip()
@@ -397,14 +460,3 @@ def _of_another(turn: Turn, error: BaseException) -> CommitFailed:
         f"the turn was undone because one beside it, {turn.label!r}, could not be written "
         f"({type(error).__name__}); do it again"
     )
-
-
-def _unwritten(outcome: Outcome, error: BaseException, is_void: bool) -> Outcome:
-    """The outcome of a turn that had ended, or had not begun, and then could not be written."""
-    if outcome.error is None:
-        from piety.objects.tracebacks import traceback_of
-
-        outcome = Outcome(None, outcome.output, error)
-        outcome.traceback = traceback_of(error)
-    outcome.is_void = is_void
-    return outcome

@@ -175,10 +175,19 @@ class Effects:
             self._work.put(None)
 
 
+class Begin(Turn):
+    """Has work begun, in a turn because what is to be handed over may say itself how it is pickled."""
+
+    def __init__(self, effects: Effects, number: int) -> None:
+        self.label = f"the begin of effect {number}"
+        self._effects, self._number = effects, number
+
+    def work(self) -> None:
+        self._effects.begin(self._number)
+
+
 class Bring(Turn):
     """The turn that brings an answer into the image."""
-
-    runs_user_code = False
 
     def __init__(self, effects: Effects, number: int, answer: Answer) -> None:
         self.label = f"answer of effect {number}"

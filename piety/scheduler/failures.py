@@ -24,6 +24,7 @@ from piety.scheduler.tasks import DONE, ENDED, FAILED, Task, TaskEnded, Tasks, t
 
 LOCALS = 20  # names of a frame that are kept
 FRAMES = 30  # the innermost
+KEPT = 100_000  # characters of what it has printed, as many as a transcript keeps
 
 _clipped = reprlib.Repr()
 _clipped.maxstring = _clipped.maxother = 120
@@ -95,15 +96,21 @@ class Outdated(PietyError):
 class Report:
     """What is told of a turn that failed.
 
-    It calls the user's own code (reprs, the text of the error), so make one where nothing that this does can stay.
+    It is whole before `ask`, which calls the user's own code (reprs, the text of the error): do that where nothing that
+    this does can stay, and where it can be stopped.
     """
 
-    def __init__(self, task: Task, outcome: Outcome, frames: tuple[Frame, ...]) -> None:
-        self.about = _about(task)
-        self.error = say(outcome.error)
+    def __init__(self, outcome: Outcome, frames: tuple[Frame, ...]) -> None:
+        self.about = "what was not shown"
+        self.error = type(outcome.error).__name__
         self.traceback = outcome.traceback
         self.frames = frames
-        self.output = outcome.output
+        self.output = _clipped_output(outcome.output)
+
+    def ask(self, task: Task, error: BaseException | None) -> None:
+        """Learn what the turn was about, and what its error says."""
+        self.error = say(error)
+        self.about = _about(task)
 
 
 class Failures:
@@ -185,6 +192,13 @@ def _frames(error: BaseException | None) -> Iterator[Frame]:
         shown = {name: clip(value) for name, value in names if not name.startswith("__")}
         source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
         yield Frame(code.co_filename, line, code.co_name, source, shown)
+
+
+def _clipped_output(output: str) -> str:
+    """The end of what a turn has printed, if that is very long."""
+    if len(output) <= KEPT:
+        return output
+    return f"[{len(output) - KEPT:,} characters before]\n{output[-KEPT:]}"
 
 
 def say(error: BaseException | None) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from piety.objects.image import Image
 from piety.objects.turns import QUIET, Outcome, Turn
 from piety.scheduler import clock
-from piety.scheduler.effects import Effects
+from piety.scheduler.effects import Begin, Effects
 from piety.scheduler.events import Due, doors
 from piety.scheduler.failures import Frame, Record, Report, frames
 from piety.scheduler.requests import Call, not_begun
@@ -59,8 +59,7 @@ class TaskTurn(Turn):
 
     def work(self) -> None:
         loop, task, counts = self._loop, self.task, self.counts
-        loop.running = self
-        loop.since = begin = perf_counter()
+        begin = loop.image.since
         self.is_blocked = self.has_more = False
         try:
             if task.take_turn(loop.tasks, self.due):
@@ -73,7 +72,6 @@ class TaskTurn(Turn):
             self.frames = frames(error)
             raise
         finally:
-            loop.running = None
             counts.seconds += perf_counter() - begin
             if loop.image.printed:
                 self._printed, loop.image.printed = loop.image.printed, []
@@ -110,7 +108,7 @@ class _LookAround(Turn):
 class Loop:
     """Runs the turns of one image, in the thread that calls `run`.
 
-    `ask`, `call` and `stop` may be called from any thread.  `running` is the turn that has control, since `since`.
+    `ask`, `call`, `withdraw` and `stop` may be called from any thread.
     """
 
     def __init__(self, image: Image, tasks: Tasks, timers: Timers) -> None:
@@ -123,13 +121,12 @@ class Loop:
         self.doors = doors(tasks)  # the sockets that tasks wait for
         self.on_doors: Callable[[frozenset[str]], None] = lambda names: None  # called when these are others
         self.on_print: Callable[[str, str], None] = lambda session, text: None  # for a terminal, after the commit
-        self.running: Turn | None = None
-        self.since = 0.0
         self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
         self._calls: deque[Call] = deque()
         self._asked: deque[Turn] = deque()
         # In the order in which they became so; of a timer with its time.
         self._ready: dict[int, Due | None] = dict.fromkeys(tasks.ready)
+        self.called: Call | None = None  # what is called now
         self.turns: dict[int, TaskTurn] = {}
         self.limit = tasks.limit  # for turns; see `watch.py`
         self._own: list[Turn] = []  # records of turns that have failed, and what could not be written
@@ -154,12 +151,17 @@ class Loop:
         self._wake.set()
 
     def withdraw(self, future: Future[Any]) -> None:
-        """Do not begin the turn that has this future, if it has not begun."""
+        """Do not begin what has this future, if it has not begun."""
         for turn in list(self._asked):
             if getattr(turn, "future", None) is future:
                 with contextlib.suppress(ValueError):  # it has begun in this moment
                     self._asked.remove(turn)
                     turn.is_done(not_begun())
+        for call in list(self._calls):
+            if call.future is future:
+                with contextlib.suppress(ValueError):
+                    self._calls.remove(call)
+                    call.take_back()
 
     def stop(self) -> None:
         """Make `run` return when the pass that runs is over."""
@@ -182,7 +184,9 @@ class Loop:
     def pass_once(self) -> bool:
         """Run what is ready, once round; whether there was anything."""
         while self._calls:
-            self._calls.popleft().run(self.image)
+            self.called = self._calls.popleft()
+            self.called.run(self.image)
+            self.called = None
         done = self.image.run(self._pass(), stay_open=True)
         for turn, outcome in done:
             turn.is_done(outcome)
@@ -256,8 +260,7 @@ class Loop:
             self._look_at(number)
         touched.clear()
         if image.effects:
-            for number in sorted(image.effects):
-                self.effects.begin(number)
+            self._own += [Begin(self.effects, number) for number in sorted(image.effects)]
             image.effects.clear()
         for number, due in self.timers.pop(now):
             self._ready[number] = due
@@ -286,11 +289,6 @@ class Loop:
         for session, text in printed:
             self.on_print(session, text)
 
-    def begins(self, turn: Turn) -> float:
-        """A turn gets control; when."""
-        self.running, self.since = turn, perf_counter()
-        return self.since
-
     def failed(self, turn: TaskTurn, outcome: Outcome) -> None:
         """A turn of a task was undone: see to it that it is known, or, if only the disk is full, done later."""
         if outcome.is_void:
@@ -298,9 +296,12 @@ class Loop:
             self._ready[turn.number] = turn.due
             return
         turn.counts.failures += 1
-        shown, turn.frames = turn.frames, ()
-        with self.image.look():  # what the objects' own code does while they are shown leaves no trace
-            report = Report(turn.task, outcome, shown)
+        report = Report(outcome, turn.frames)
+        turn.frames = ()
+        # What the objects' own code does while they are shown leaves no trace; and if it is stopped, what is known by
+        # then is reported.
+        with contextlib.suppress(KeyboardInterrupt), self.image.look(turn):
+            report.ask(turn.task, outcome.error)
         since = None if turn.due is None else turn.due[1]
         self._own.append(Record(self.tasks, turn.task, report, since, self.again))
 

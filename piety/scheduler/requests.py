@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from piety.errors import CommitFailed
+from piety.errors import CommitFailed, PietyError
 from piety.objects.image import Image
 from piety.objects.printing import Printed
 from piety.objects.turns import QUIET, Outcome, Turn, one_line
@@ -26,6 +26,7 @@ Ask = Callable[[str], str]
 Tell = Callable[[str], object]
 
 
+MOST = 1_000_000  # characters of the standard error of one turn: they wait in memory for one who does not read them
 TRIES = 3  # of what a person has asked for, when it was undone for something else
 
 
@@ -54,7 +55,6 @@ class Asked(Turn):
 
     def work(self) -> Any:
         loop, image = self._loop, self._loop.image
-        loop.begins(self)
         self._before = prompt_of(loop.tasks, self._session)
         there, sys.stdin = (sys.stdin, sys.stderr), _Input(loop, self._ask)
         if self._err is not None:
@@ -66,7 +66,6 @@ class Asked(Turn):
             self._prompt = prompt_of(loop.tasks, self._session)
             self._printed, image.session = image.printed, ""
             sys.stdin, sys.stderr = there
-            loop.running = None
 
     def do(self) -> Any:
         """What was asked for."""
@@ -79,9 +78,7 @@ class Asked(Turn):
             loop.ask(self)
             return
         if self.with_repr and outcome.error is None and outcome.value is not None:
-            loop.begins(self)  # its repr is user code too
-            outcome.shown = loop.image.show(outcome.value)
-            loop.running = None
+            outcome.shown = loop.image.show(outcome.value, self)
         if outcome.error is None:
             loop.print_at_terminals(self._printed)
         if outcome is QUIET:
@@ -183,10 +180,16 @@ class Call:
     def run(self, image: Image) -> None:
         try:
             value = self._work(image)
+        except KeyboardInterrupt:  # that would end whoever waits for it
+            self.future.set_exception(PietyError("stopped"))
         except BaseException as error:
             self.future.set_exception(error)
         else:
             self.future.set_result(value)
+
+    def take_back(self) -> None:
+        """Nobody wants it any more, and it has not begun."""
+        self.future.set_exception(PietyError("taken back before its turn came"))
 
 
 class _Input:
@@ -219,13 +222,18 @@ class _Input:
 
 
 class _Error(io.TextIOBase):
-    """The standard error of a turn that somebody asked for: they see it at once."""
+    """The standard error of a turn that somebody asked for: they see it at once, up to `MOST` characters."""
 
     encoding = "utf-8"
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+        self._left = MOST
 
     def write(self, text: str) -> int:
-        self._tell(text)
+        if self._left >= 0:
+            self._tell(text[: self._left])
+            self._left -= len(text)
+            if self._left < 0:
+                self._tell(f"\n[this turn has written more than {MOST:,} characters here; no more are shown]\n")
         return len(text)

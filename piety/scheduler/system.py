@@ -9,6 +9,8 @@ is interrupted after that; hooks; what was counted is written.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,9 +29,10 @@ from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, 
 from piety.scheduler.signals import Signals
 from piety.scheduler.tasks import Tasks, tasks_of
 from piety.scheduler.timers import Timers
-from piety.scheduler.watch import Limit, Watch, stack
+from piety.scheduler.watch import LOOK, Limit, Watch, stack
 
-GRACE = 5.0  # seconds that the running turn gets to end by itself, when the system stops
+GRACE = 5.0  # seconds that the running turn gets to end by itself, when the system stops,
+STUBBORN = 5.0  # and then to end when it is interrupted again and again
 
 
 class System:
@@ -43,6 +46,7 @@ class System:
         self.started = clock.now()
         self.notices: list[str] = []  # what a person should know who has started it
         self.is_stopping = False
+        self._is_down = threading.Event()
         self._is_safe = safe
         alive = TimeStamp(image.storage.lastTransaction()).timeTime()
         with image.turn("start"):
@@ -106,16 +110,17 @@ class System:
 
     def interrupt(self) -> str | None:
         """Stop the turn that runs now; its label, or None if none runs."""
-        turn = self.loop.running
-        if turn is None or not self._signals.interrupt(lambda: self.loop.running is turn):
-            return None
-        return turn.label
+        turn = self.image.running
+        return turn.label if turn is not None and self._interrupt(turn) else None
+
+    def _interrupt(self, turn: Turn) -> bool:
+        return self._signals.interrupt(lambda: self.image.running is turn)
 
     def withdraw(self, future: Future[Any]) -> None:
         """Whoever asked for this wants it no more: stop it if it runs, and do not begin it else."""
-        turn = self.loop.running
-        if isinstance(turn, Asked) and turn.future is future:
-            self._signals.interrupt(lambda: self.loop.running is turn)
+        turn, called = self.image.running, self.loop.called
+        if turn is not None and future in (getattr(turn, "future", None), called and called.future):
+            self._interrupt(turn)
         else:
             self.loop.withdraw(future)
 
@@ -128,10 +133,19 @@ class System:
             patience.start()
 
     def _insist(self, grace: float) -> None:
-        pause = threading.Event()
-        while not pause.wait(grace):
-            if not self._signals.interrupt(lambda: True):
-                return
+        """See to it that what runs ends, in a thread of its own."""
+        asked = time.perf_counter()
+        while not self._is_down.wait(LOOK):
+            turn, since = self.image.running, max(asked, self.image.since)
+            if turn is None:
+                continue
+            seconds = time.perf_counter() - since - (hooks.LIMIT if isinstance(turn, _HookTurn) else grace)
+            if seconds > STUBBORN:
+                said = f"{turn.label} does not let itself be stopped; the system ends in the middle of it"
+                print(said, file=sys.stderr, flush=True)
+                os._exit(1)  # as if killed: what was reported is on disk
+            if seconds > 0:
+                self._interrupt(turn)
 
     @property
     def limit(self) -> Limit:
@@ -140,7 +154,7 @@ class System:
 
     def status(self) -> dict[str, Any]:
         """What the system is doing now: since when it runs, the turn that runs, the last hog."""
-        turn, since = self.loop.running, self.loop.since
+        turn, since = self.image.running, self.image.since
         return {
             "started": self.started,
             "running": None if turn is None else turn.label,
@@ -166,6 +180,7 @@ class System:
                 self._call_hooks("stop")
             self._write(self._write_totals)
         finally:
+            self._is_down.set()
             self.loop.effects.close()
             self._watch.stop()
             self._signals.remove()
@@ -174,8 +189,10 @@ class System:
     def _call_hooks(self, when: hooks.When) -> None:
         self.hook_limit = Limit(hooks.LIMIT, interrupt=True)
         with self.image.look():
-            turns = [_HookTurn(self.loop, hook) for hook in hooks.due(self.tasks, when)]
+            turns = [_HookTurn(hook) for hook in hooks.due(self.tasks, when)]
         for turn in turns:
+            if when == "resume" and self.is_stopping:
+                break
             self._watch.wake()
             (_turn, outcome), *_ = self.image.run([turn])
             if outcome.error is not None:
@@ -201,16 +218,12 @@ class System:
 
 
 class _HookTurn(Turn):
-    def __init__(self, loop: Loop, hook: hooks.Hook) -> None:
+    def __init__(self, hook: hooks.Hook) -> None:
         self.label = f"on_{hook.when} {hook.name}"
-        self._loop, self._hook = loop, hook
+        self._hook = hook
 
     def work(self) -> None:
-        self._loop.begins(self)
-        try:
-            self._hook.function()
-        finally:
-            self._loop.running = None
+        self._hook.function()
 
     def quarantine(self, why: str) -> None:
         self._hook.quarantine = why

@@ -62,11 +62,12 @@ class Watch:
     def look(self) -> None:
         """See whether the turn that runs is over the limit, and stop it if that was asked for."""
         system = self._system
-        turn, since, limit = system.loop.running, system.loop.since, system.limit
+        image, limit = system.image, system.limit
+        turn, since = image.running, image.since
         if turn is None or limit.seconds is None or perf_counter() - since <= limit.seconds:
             return
         self.hog = {"turn": turn.label, "seconds": perf_counter() - since, "stack": stack()}
-        if limit.interrupt and turn is system.loop.running and since == system.loop.since:
+        if limit.interrupt and turn is image.running and since == image.since:
             system.interrupt()
 
 

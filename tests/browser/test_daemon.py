@@ -188,6 +188,44 @@ def test_stop_now_ends_what_cannot_be_interrupted(served: Served) -> None:
     assert served.evaluate("reported") == "1\n"
 
 
+STUBBORN = """
+import sys, threading, piety
+from piety.scheduler import hooks, system
+system.LOOK = system.STUBBORN = 0.01
+running = None
+
+def hang():
+    stopping = threading.Thread(target=running.stop, args=(0.01,))
+    while True:
+        try:
+            if stopping.ident is None: stopping.start()
+            while True: pass
+        except KeyboardInterrupt: pass
+
+with piety.open(sys.argv[1]) as image:
+    running = system.System(image)
+    offer = image.offer
+    image.offer = lambda name: hang if name == "hang" else offer(name)
+    hooks.LIMIT = 0.01
+    image.evaluate("kept = 1")
+    image.evaluate(sys.argv[2])
+    running.evaluate(sys.argv[3])
+    running.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "source"), [("0", "kept = 2; hang()"), ("h = on_resume(lambda: hang())", "0")], ids=["turn", "hook"]
+)
+def test_stop_ends_in_the_middle_of_what_refuses_to_be_stopped(served: Served, before: str, source: str) -> None:
+    """As if killed, after some time; what was reported is there."""
+    command = [sys.executable, "-c", STUBBORN, str(served.home), before, source]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert "does not let itself be stopped" in done.stderr
+    assert served.evaluate("kept") == "1\n"
+
+
 @pytest.mark.parametrize("way", ["leave", "interrupt", "stop"])
 def test_a_debugger_that_nobody_answers_holds_up_nobody(served: Served, way: str) -> None:
     """It catches Ctrl-C and asks again; the answer is that the input has ended."""

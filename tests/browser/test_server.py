@@ -10,6 +10,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -222,15 +223,44 @@ def test_what_tasks_print_is_not_kept_for_ever_for_a_terminal_that_does_not_read
         served.evaluate("for n in range(40): send(t, n)")
         while served.evaluate("len(t.messages)") != "0\n":
             pass
-        seen = 0
-        while seen < UNREAD:
-            seen += len(talk.until(wire.OUT))
+        seen = b""
+        while b"characters were not shown" not in seen:
+            seen += talk.until(wire.OUT)
+        assert UNREAD < len(seen) < 20_000_000
         served.evaluate("def say(n): print('the last')\nu = spawn(message, say, out=Terminal('1')); send(u, 1)")
-        rest = b""
-        while b"the last" not in rest:
-            rest += talk.until(wire.OUT)
-        assert b"characters were not shown" in rest
-        assert seen + len(rest) < 20_000_000
+        while b"the last" not in seen:
+            seen += talk.until(wire.OUT)
+
+HANG = "def hang(*_):\n    while True: pass\n"
+HANGS = {
+    "the text of an error": "class Bad(Exception): __str__ = hang\nraise Bad",
+    "a repr": "class Shy: __repr__ = hang\nShy()",
+    "a state that is written": "class Slow(persistent.Persistent): __getstate__ = hang\nkept = Slow()",
+    "what is handed to the host": "class Slow:\n    def __reduce__(self): hang()\nhost(print, Slow())",
+    "a local name of a task that fails": "class Shy: __repr__ = hang\ndef bad(what): shy = Shy(); 1 / 0\nsend(spawn(message, bad), 1)",
+    "the error of a task": "class Bad(Exception): __str__ = hang\ndef bad(what): raise Bad\nsend(spawn(message, bad), 1)",
+}
+
+
+@pytest.mark.parametrize("what", HANGS)
+def test_whatever_code_of_the_user_has_control_can_be_seen_and_stopped(served: Served, what: str) -> None:
+    """Also where a turn is over, or has not begun, and it is asked to show or store something."""
+    with served.talk() as talk:
+        talk.ask("evaluate", source=f"import persistent\n{HANG}{HANGS[what]}")
+        while "in hang" not in ((status := status_of(served))["running_stack"] or ""):
+            pass
+        assert status["running"]
+        assert served.piety("interrupt").stdout.startswith("interrupted")
+        while status_of(served)["running"]:  # the text of an error is asked for twice
+            served.piety("interrupt")
+
+
+def status_of(served: Served) -> dict[str, Any]:
+    """What the system says of itself."""
+    with served.talk() as talk:
+        talk.ask("status")
+        found: dict[str, Any] = json.loads(talk.until(wire.OUT))
+        return found
 
 
 # -- several at once

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
 import piety
+from piety.objects import printing
 from tests.conftest import System
 
 BEFORE = """
@@ -255,17 +257,43 @@ def test_ctrl_c_during_a_commit_waits_for_the_end_of_the_turn(
     prepared: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is being written is written, whole; then the interrupt comes to whoever asked for the turn."""
-    commit = prepared.image._turns._commit
+    storage = prepared.image.storage
+    finish = storage._finish
 
-    def interrupted(label: str, user: str) -> None:
+    def interrupted(*args: Any) -> None:
         signal.raise_signal(signal.SIGINT)
-        commit(label, user)
+        finish(*args)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it is for one turn only
-        patch.setattr(prepared.image._turns, "_commit", interrupted)
+        patch.setattr(storage, "_finish", interrupted)
         prepared.image.evaluate("n = 5; items.append(7)")
     assert prepared.run("n, items[-1]") == (5, 7)
     assert prepared.elsewhere("n, items[-1]") == ["(5, 7)"]
+
+
+def test_ctrl_c_stops_a_state_that_does_not_come(prepared: System) -> None:
+    """An object that computes for ever when it is to be written; nothing was written then."""
+    prepared.run(
+        "import os, persistent, signal\n"
+        "class Slow(persistent.Persistent):\n"
+        "    def __getstate__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        for _ in range(10**9): pass"
+    )
+    before = prepared.show(STATE)
+    assert isinstance(prepared.fail("items.append(1); kept = Slow()"), KeyboardInterrupt)
+    assert prepared.show(STATE) == before
+    assert prepared.run("'kept' in globals()") is False
+
+
+def test_what_a_turn_can_print_is_bounded(prepared: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits in memory; a turn that wants more is undone, and what it has printed is told."""
+    monkeypatch.setattr(printing, "MOST", 1000)
+    before = prepared.show(STATE)
+    outcome = prepared.image.evaluate("items.append(1)\nwhile True: print('x' * 99)")
+    assert isinstance(outcome.error, piety.PietyError)
+    assert outcome.output == ("x" * 99 + "\n") * 10
+    assert prepared.show(STATE) == before
 
 
 @pytest.mark.parametrize("source", ["image.evaluate('1')", "with image.turn('t'): pass", "image.close()"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from typing import Any
 
@@ -156,17 +157,16 @@ def test_a_limit_and_the_hog(running: Running) -> None:
     """The watch sees the turn that runs, and knows the limit without touching the image."""
     running.run("turn_limit(0.5)")
     running.go()
-    loop, watch = running.system.loop, running.system._watch
+    turns, watch = running.image._turns, running.system._watch
     with running.loads() as loads:
         running.image._connection.cacheMinimize()
         watch.look()
         assert watch.hog is None
-        loop.begins(loop._look_around)
-        loop.since -= 1.0
+        turns.running, turns.since = running.system.loop._look_around, time.perf_counter() - 1.0
         watch.look()
         assert watch.hog["turn"] == "the turn loop"
         assert not loads
-    loop.running = None
+    turns.running = None
 
 
 def test_hooks_are_called_in_order_and_the_failing_one_never_again(running: Running) -> None:
@@ -180,6 +180,35 @@ def test_hooks_are_called_in_order_and_the_failing_one_never_again(running: Runn
     assert running.run("log") == ["a", "c", "a", "c", "a"]
     assert "b" in running.system.notices[0]
     assert running.run("[each.quarantine != '' for each in hooks()]") == [False, True, False, False]
+
+
+def test_who_stops_the_system_while_it_comes_up_waits_for_no_more_hooks(running: Running) -> None:
+    """And blames none of them."""
+    running.run("called = []\ndef a(): called.append(1); image.system.stop()\ndef b(): called.append(2)")
+    running.run("for f in a, b: on_resume(f)")
+    running.system._call_hooks("resume")
+    running.system._is_down.set()
+    assert running.run("called, [each.quarantine for each in hooks()]") == ([1], ["", ""])
+
+
+def test_a_report_that_is_stopped_tells_what_is_known(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody leaves the loop for it."""
+
+    def stopped(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("piety.scheduler.failures.say", stopped)
+    running.run("def bad(what): print('here'); 1 / 0", "send(spawn(message, bad), 1)")
+    running.go()
+    assert running.run("[(each.error, each.output) for each in failures()]") == [("ZeroDivisionError", "here\n")]
+
+
+def test_what_a_failure_keeps_of_the_printing_is_bounded(running: Running) -> None:
+    """The end of it."""
+    running.run("def bad(what): print('x' * 1_000_000); print('end'); 1 / 0", "send(spawn(message, bad), 1)")
+    running.go()
+    assert running.run("failures()[0].output.startswith('[900,005 characters before]')")
+    assert running.run("failures()[0].output.endswith('end\\n')")
 
 
 def test_safe_mode_gives_no_task_a_turn(running: Running) -> None:
