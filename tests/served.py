@@ -65,6 +65,12 @@ class Served:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def status(self) -> Any:
+        """What the running system says of itself."""
+        with self.talk() as talk:
+            talk.ask("status")
+            return json.loads(talk.until(wire.OUT))
+
     def kill(self) -> None:
         """Pull the plug, and wait until the process is gone."""
         with self.talk() as talk:

@@ -14,6 +14,7 @@ import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from piety import __version__, verbs
@@ -149,18 +150,19 @@ class Server:
         if verb in ("evaluate", "enter"):
             future = self.system.evaluate(**arguments, value=True, show=verb == "enter", ask=asked.ask, err=say.err)
         else:
-            future = self.system.call(lambda image: verbs.VERBS[verb](image, say, **arguments))
+            work = partial(verbs.VERBS[verb], say=say, **arguments)
+            future = self.system.call(work, f"piety {verb.replace('_', ' ')}")
         tell = shell.report if verb == "enter" else verbs.tell
-        work = asyncio.ensure_future(self._status_of(future, lambda outcome: tell(say, outcome)))
+        answering = asyncio.ensure_future(self._status_of(future, lambda outcome: tell(say, outcome)))
         hearing = asyncio.ensure_future(asked.hear(future))
         try:
-            await asyncio.wait({work, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():  # they are gone, so nobody waits for it
+            await asyncio.wait({answering, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():  # they are gone, so nobody waits for it
                 asked.give_up(future)
-                await work
+                await answering
         finally:
             hearing.cancel()
-        connection.send(wire.EXIT, str(work.result()).encode())
+        connection.send(wire.EXIT, str(answering.result()).encode())
 
     async def _status_of(self, future: Any, tell: Callable[[Outcome], int]) -> int:
         """The exit status of a command; an outcome is told first."""

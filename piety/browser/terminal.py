@@ -138,8 +138,8 @@ class Terminal:
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(look)), PATIENCE)
         if look.done():
             self._job = look.result().prompt
-        elif (turn := self._system.image.running) is not None:
-            self._show(f"note: a turn runs ({turn.label}), and yours wait for it; to stop it: piety interrupt\n")
+        elif (running := self._system.running) is not None:
+            self._show(f"note: a turn runs ({running}), and yours wait for it; to stop it: piety interrupt\n")
 
     async def _shell(self) -> None:
         """Read a source and evaluate it, each statement a turn; up to the first that fails."""

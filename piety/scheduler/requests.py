@@ -171,10 +171,14 @@ def not_begun() -> Outcome:
 
 
 class Call:
-    """A function of ours to be called with the image while no turn runs; it may make turns itself."""
+    """A function of ours to be called with the image while no turn runs; it may make turns itself.
 
-    def __init__(self, work: Callable[[Image], Any]) -> None:
+    `label` is what a person would call it.
+    """
+
+    def __init__(self, work: Callable[[Image], Any], label: str) -> None:
         self._work = work
+        self.label = label
         self.future: Future[Any] = promise()
 
     def run(self, image: Image) -> None:

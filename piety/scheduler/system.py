@@ -102,16 +102,22 @@ class System:
         self.loop.ask(turn)
         return turn.future
 
-    def call(self, work: Callable[[Image], Any]) -> Future[Any]:
-        """Ask for `work(image)` to be called between two passes of turns."""
-        call = Call(work)
+    def call(self, work: Callable[[Image], Any], label: str = "a look") -> Future[Any]:
+        """Ask for `work(image)` to be called between two passes of turns; `label` is what a person would call it."""
+        call = Call(work, label)
         self.loop.call(call)
         return call.future
 
     def interrupt(self) -> str | None:
         """Stop the turn that runs now; its label, or None if none runs."""
-        turn = self.image.running
-        return turn.label if turn is not None and self._interrupt(turn) else None
+        turn, label = self.image.running, self.running
+        return label if turn is not None and self._interrupt(turn) else None
+
+    @property
+    def running(self) -> str | None:
+        """What has control: the label of a turn, or of what was called, if it runs the user's code."""
+        turn, called = self.image.running, self.loop.called
+        return None if turn is None else turn.label if called is None else called.label
 
     def _interrupt(self, turn: Turn) -> bool:
         return self._signals.interrupt(lambda: self.image.running is turn)
@@ -157,7 +163,7 @@ class System:
         turn, since = self.image.running, self.image.since
         return {
             "started": self.started,
-            "running": None if turn is None else turn.label,
+            "running": self.running,
             "running_seconds": None if turn is None else time.perf_counter() - since,
             "running_stack": None if turn is None else stack(),
             "hog": self._watch.hog,

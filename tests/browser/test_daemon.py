@@ -188,6 +188,31 @@ def test_stop_now_ends_what_cannot_be_interrupted(served: Served) -> None:
     assert served.evaluate("reported") == "1\n"
 
 
+@pytest.mark.parametrize("who", [["interrupt"], None])
+def test_a_command_that_runs_the_users_code_is_named_and_can_be_stopped(
+    served: Served, tmp_path: Path, who: list[str] | None
+) -> None:
+    """By anybody, or by its own Ctrl-C; here a check imports a module that does not come to its end."""
+    flag = tmp_path / "flag"
+    wait = f"import os\nwhile os.path.exists({str(flag)!r}): pass\n"
+    with piety.open(served.home) as image:
+        image.modules["slow"] = f"{wait}from persistent import Persistent\nclass A(Persistent): pass"
+        image.evaluate("import slow; kept = slow.A()")
+    flag.touch()
+    served.start()
+    command = served.begin("check")
+    while (running := served.status()["running"]) is None:
+        pass
+    assert running == "piety check"
+    if who:
+        assert served.piety(*who).stdout == "interrupted: piety check\n"
+    else:
+        command.send_signal(signal.SIGINT)
+    assert "stopped" in command.communicate(timeout=PATIENCE)[1]
+    assert command.returncode == 2
+    assert served.evaluate("1 + 1") == "2\n"
+
+
 STUBBORN = """
 import sys, threading, piety
 from piety.scheduler import hooks, system

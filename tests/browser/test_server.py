@@ -10,7 +10,6 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -247,20 +246,12 @@ def test_whatever_code_of_the_user_has_control_can_be_seen_and_stopped(served: S
     """Also where a turn is over, or has not begun, and it is asked to show or store something."""
     with served.talk() as talk:
         talk.ask("evaluate", source=f"import persistent\n{HANG}{HANGS[what]}")
-        while "in hang" not in ((status := status_of(served))["running_stack"] or ""):
+        while "in hang" not in ((status := served.status())["running_stack"] or ""):
             pass
         assert status["running"]
         assert served.piety("interrupt").stdout.startswith("interrupted")
-        while status_of(served)["running"]:  # the text of an error is asked for twice
+        while served.status()["running"]:  # the text of an error is asked for twice
             served.piety("interrupt")
-
-
-def status_of(served: Served) -> dict[str, Any]:
-    """What the system says of itself."""
-    with served.talk() as talk:
-        talk.ask("status")
-        found: dict[str, Any] = json.loads(talk.until(wire.OUT))
-        return found
 
 
 # -- several at once
