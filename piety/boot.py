@@ -1,7 +1,7 @@
 """The boot sequence: from the name of a place to an open image.
 
 1. the place of the home: what was asked for, else PIETY_HOME, else the platform's folder for user data
-2. the image in it is opened for this process alone (`objects/store.py`), or made
+2. the image in it is opened for this process alone (`objects/storage.py`), or made
 3. a new image is born with userland: the sources that ship in `image/`
 """
 

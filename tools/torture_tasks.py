@@ -22,7 +22,7 @@ from typing import Any
 import piety.browser.terminal  # noqa: F401  a child that had to import this would be starting most of its life
 from piety import daemon
 from piety.browser import remote, wire
-from piety.objects import store
+from piety.objects import storage
 
 WORKLOAD = Path(__file__).with_name("torture_workload.py")
 BIRTH = "import workload; world.ledger = workload.Ledger({log!r})"
@@ -95,7 +95,7 @@ class Tasks:
                 log = os.open(self._home / daemon.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
                 os.dup2(log, 1)
                 os.dup2(log, 2)
-                store.INDEX_RECORDS = self._records
+                storage.INDEX_RECORDS = self._records
                 status = daemon.run(str(self._home), ready=tell)
             finally:
                 os._exit(status)

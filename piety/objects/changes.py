@@ -20,9 +20,9 @@ from typing import Any
 
 from persistent import Persistent
 
+from piety.objects.connection import ImageConnection
 from piety.objects.pickling import Rules, is_bound
 from piety.objects.same import same
-from piety.objects.store import ImageConnection
 
 _IMMUTABLE = (
     type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis),

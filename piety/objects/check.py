@@ -27,7 +27,8 @@ from ZODB.serialize import referencesf
 from ZODB.utils import p64, u64
 
 from piety.objects.broken import is_missing, watching
-from piety.objects.store import ImageConnection, ImageStorage
+from piety.objects.connection import ImageConnection
+from piety.objects.storage import ImageStorage
 from piety.objects.variables import Group
 from piety.objects.world import Definition, Module
 

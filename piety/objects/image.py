@@ -18,9 +18,10 @@ from transaction import TransactionManager
 
 from piety.errors import NewerFormat, NoImage, NoTurn, PietyError, PietyInUse, TooLate
 from piety.objects.broken import find
+from piety.objects.connection import ImageConnection, open_database
 from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts
-from piety.objects.store import ImageConnection, ImageStorage, damaged, open_database
+from piety.objects.storage import ImageStorage, damaged
 from piety.objects.turns import Outcome, Turn, Turns, one_line
 from piety.objects.variables import MISSING
 from piety.objects.workspace import NAME, Evaluator

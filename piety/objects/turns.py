@@ -30,13 +30,14 @@ from typing import Any
 
 from piety.errors import CommitFailed, NoTurn
 from piety.objects.changes import Changes
+from piety.objects.connection import ImageConnection
 from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts, of_this_thread
 from piety.objects.lost import Volatiles
 from piety.objects.notices import Notices
 from piety.objects.printing import Printed
 from piety.objects.shown import Shown
-from piety.objects.store import ImageConnection, ImageStorage
+from piety.objects.storage import ImageStorage
 from piety.objects.variables import Variables
 from piety.objects.workspace import Evaluator
 

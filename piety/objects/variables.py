@@ -26,8 +26,8 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from piety.objects.changes import Changes, is_immutable, watches_itself
+from piety.objects.connection import ImageConnection
 from piety.objects.same import same
-from piety.objects.store import ImageConnection
 from piety.objects.threads import is_apart
 
 MISSING: Any = object()

@@ -14,7 +14,7 @@ from ZODB.FileStorage.format import DATA_HDR_LEN
 
 from piety.objects import check
 from piety.objects.check import check_image
-from piety.objects.store import ImageStorage
+from piety.objects.storage import ImageStorage
 
 if TYPE_CHECKING:
     from conftest import System

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import piety
 from piety.errors import CommitFailed
 from piety.objects.image import Evaluate
-from piety.objects.store import ImageStorage
+from piety.objects.storage import ImageStorage
 from piety.objects.turns import QUIET, Outcome, Turn
 
 PREPARED = """

@@ -1,4 +1,4 @@
-"""The store: kills at bad moments, full disks, and the private names of ZODB on which it stands."""
+"""The storage: kills at bad moments, full disks, and the private names of ZODB on which it stands."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from persistent.mapping import PersistentMapping
 from transaction import TransactionManager
-from ZODB.Connection import Connection, TransactionMetaData
+from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
-from ZODB.serialize import ObjectReader, ObjectWriter
 
 import piety
 from piety.errors import CommitFailed
 from piety.objects import index as index_file
-from piety.objects import store
 from piety.objects.broken import find
-from piety.objects.store import ImageStorage, open_database
+from piety.objects.connection import open_database
+from piety.objects.storage import INDEX_RECORDS, INDEX_SECONDS, ImageStorage
 
 if TYPE_CHECKING:
     import resource
@@ -37,6 +36,7 @@ else:
     resource = pytest.importorskip("resource", reason="limits on the size of files are a thing of Unix")
 
 
+STORAGE = ImageStorage.__module__
 filestorage = sys.modules[FileStorage.__module__]  # ZODB.FileStorage.FileStorage also names the class
 
 
@@ -119,12 +119,12 @@ class Killed(BaseException):
 
 
 def kill_at(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process be killed when the store calls a function of `os`, as it was about to act."""
+    """Let the process be killed when the storage calls a function of `os`, as it was about to act."""
 
     def killed(*_args: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(f"{store.__name__}.os.{place}", killed)
+    monkeypatch.setattr(f"{STORAGE}.os.{place}", killed)
 
 
 @pytest.mark.parametrize("place", ["fsync", "replace"])
@@ -140,7 +140,7 @@ def test_kill_while_the_index_is_saved_leaves_the_old_one(
     with monkeypatch.context() as patch:
         kill_at(place, patch)
         with pytest.raises(Killed):
-            storage.keep_index_fresh(store.INDEX_RECORDS)
+            storage.keep_index_fresh(INDEX_RECORDS)
     storage._let_go()
     assert index.read_bytes() == old
     with opened(path) as storage:
@@ -153,12 +153,12 @@ def test_index_is_saved_after_so_many_records_or_so_long(path: Path) -> None:
     with opened(path) as storage:
         now = storage._saved_at
         storage._saved_pos = -1
-        assert not storage.keep_index_fresh(0, now + store.INDEX_SECONDS)  # nothing new
-        assert not storage.keep_index_fresh(store.INDEX_RECORDS - 1, now)
+        assert not storage.keep_index_fresh(0, now + INDEX_SECONDS)  # nothing new
+        assert not storage.keep_index_fresh(INDEX_RECORDS - 1, now)
         assert storage.keep_index_fresh(1, now)
         storage._saved_pos = -1
         assert not storage.keep_index_fresh(1, now + 1)
-        assert storage.keep_index_fresh(1, now + store.INDEX_SECONDS)
+        assert storage.keep_index_fresh(1, now + INDEX_SECONDS)
 
 
 def test_session_that_only_reads_leaves_the_index_alone(path: Path) -> None:
@@ -191,7 +191,7 @@ def test_index_is_saved_before_the_lock_is_let_go(path: Path, monkeypatch: pytes
 def test_kill_around_a_huge_turn_costs_no_full_read(path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """Its index is saved before it counts, beside the one without it: whichever way it ends, one of the two fits."""
     turns(path, 200)
-    monkeypatch.setattr(store, "HUGE", 3)
+    monkeypatch.setattr(f"{STORAGE}.HUGE", 3)
     finish = ImageStorage._finish_finish
 
     def killed(self: ImageStorage, tid: bytes) -> None:
@@ -377,11 +377,11 @@ def test_stop_on_a_full_disk_loses_nothing(stocked: System) -> None:
 
 def test_index_that_cannot_be_saved_waits(stocked: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """The turn is on disk, so it must not fail for its index."""
-    monkeypatch.setattr(store, "INDEX_RECORDS", 1)
+    monkeypatch.setattr(f"{STORAGE}.INDEX_RECORDS", 1)
     index = stocked.home / "image" / "image.fs.index"
     old = index.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, "fsync", full_disk)
+        patch.setattr(f"{STORAGE}.os.fsync", full_disk)
         patch.setattr(filestorage, "fsync", None)
         stocked.run("rows.append(1)")
     assert index.read_bytes() == old
@@ -392,7 +392,7 @@ def test_index_that_cannot_be_saved_waits(stocked: System, monkeypatch: pytest.M
 
 def test_large_turn_gives_its_room_back(stocked: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it was made in is not needed any more; ZODB keeps it, also when the system rests."""
-    monkeypatch.setattr(store, "ROOMY", 1_000_000)
+    monkeypatch.setattr(f"{STORAGE}.ROOMY", 1_000_000)
     temporary = stocked.home / "image" / "image.fs.tmp"
     stocked.run("large = os.urandom(900_000)")
     assert temporary.stat().st_size > 800_000
@@ -452,7 +452,7 @@ def test_disk_that_turns_read_only_can_be_read_and_comes_back(stocked: System, m
     note = PersistentMapping()
     with monkeypatch.context() as patch:
         patch.setattr(filestorage, "fsync", full_disk)
-        patch.setattr(store.os, "truncate", full_disk)
+        patch.setattr(f"{STORAGE}.os.truncate", full_disk)
         for _ in range(3):
             assert isinstance(stocked.fail(CHANGE), CommitFailed)
             with pytest.raises(CommitFailed), stocked.image.turn("keep a note") as world:
@@ -597,25 +597,20 @@ def test_last_turn(system: System) -> None:
     assert (who, what) == ("eve", "x = 1 ...")
 
 
-# -- the private names of ZODB on which the store stands: if one of these fails, so does what it says
+# -- the private names of ZODB on which the storage stands: if one of these fails, so does what it says
 
 
 def test_private_names_are_there() -> None:
-    """The names that the head of `store.py` lists, each where it says."""
+    """The names that the head of `storage.py` lists, each where it says."""
     storage = {"_restore_index", "_save_index", "_check_sanity", "_finish", "_finish_finish"}
     assert storage | {"_read_txn_header", "_read_num"} <= set(dir(FileStorage))
     assert set(inspect.signature(FileStorage._finish).parameters) == {"self", "tid", "u", "d", "e"}
-    assert {"_store_objects"} <= set(dir(Connection))
-    assert {"_get_unpickler", "_get_class", "_persistent_load", "setGhostState", "getState"} <= set(dir(ObjectReader))
-    assert {"_conn"} <= set(vars(ObjectReader()))
-    assert {"_p", "_file", "_stack"} <= set(vars(ObjectWriter()))
-    assert {"_dump", "_jar"} <= set(dir(ObjectWriter))
 
 
 def test_private_attributes_of_an_open_storage(path: Path) -> None:
     """FileStorage's own attributes; without them a full disk could not be mended."""
     with opened(path) as storage:
-        for name in "_pos _index _tindex _file _tfile _tfmt _files _lock _lock_file _file_name _ltid _tstatus".split():
+        for name in "_pos _index _tindex _file _tfile _tfmt _files _lock _lock_file _file_name _ltid _tstatus _used_index".split():
             assert hasattr(storage, name), name
         assert storage._file.name == storage._file_name == str(path)
         assert storage._tfile.name == f"{path}.tmp"
@@ -654,38 +649,3 @@ def test_finish_finish_moves_the_end(path: Path, monkeypatch: pytest.MonkeyPatch
         storage.tpc_finish(transaction)
         assert ends == [begin]
         assert storage._pos == path.stat().st_size > begin
-
-
-def test_connection_reports_what_it_loads_and_stores(system: System) -> None:
-    """`_store_objects` and `_reader`: without them no change within a plain list would be noticed."""
-    connection = system.image._connection
-    stored, loaded = [], []
-    store_hook, load_hook = connection.on_store, connection.on_load
-
-    def on_store(obj: Any, record: bytes, pickler: Any) -> None:
-        stored.append(type(obj).__name__)
-        store_hook(obj, record, pickler)
-
-    def on_load(obj: Any, state: Any, record: bytes) -> None:
-        loaded.append(type(obj).__name__)
-        load_hook(obj, state, record)
-
-    system.run("from persistent import Persistent\nclass Note(Persistent): pass")
-    connection.on_store, connection.on_load = on_store, on_load
-    system.run("world.note = Note(); world.note.tags = [1]")
-    assert {"World", "Note"} <= set(stored)
-    connection.cacheMinimize()
-    system.run("world.note.tags.append(2)")
-    assert "Note" in loaded
-    assert stored.count("Note") == 2
-
-
-def test_record_taken_apart_gives_class_and_state(system: System) -> None:
-    """`_get_unpickler`: the class first, then the state."""
-    system.run("from persistent import Persistent\nclass Note(Persistent): pass", "world.note = Note()")
-    connection = system.image._connection
-    with system.image.turn("look") as world:
-        world.note.tags = [1]
-        record = connection.look(world.note)[0]
-        kind, state = connection.take_apart(record, connection.db().classFactory)
-        assert (kind, state) == (type(world.note), {"tags": [1]})

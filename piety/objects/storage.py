@@ -1,28 +1,6 @@
-"""The store: one FileStorage file with its index, and a connection that tells what it loads and stores.
+"""The storage: one FileStorage file with its index, opened for this process alone.
 
-This is the one module that touches private names of ZODB; each is listed here and guarded by a test in
-`tests/objects/test_store.py` (the setting `install_requires` pins ZODB's minor version):
-
-    Connection._store_objects   called with an ObjectWriter for each object that is written, and those it reaches
-    Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
-    Connection._storage         the storage as this connection sees it, savepoints included
-    Connection._cache, ._db     the objects in memory, the database
-    Connection._registered_objects, ._added   those that changed, and those that are new, since the last savepoint
-    ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
-    ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
-    ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
-    ObjectWriter._stack         the objects that it still has to write
-    ObjectWriter._dump, ._jar   makes a record of a class and a state; its connection
-    FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
-                                index, the end of what it knows and the transaction there, or None
-    FileStorage._save_index     called while opening and closing
-    FileStorage._check_sanity   whether an index fits the file; the transaction that ends at its end
-    FileStorage._finish         makes a voted transaction count
-    FileStorage._finish_finish  its end: flush, fsync, `_pos`, `_index`
-    FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
-    FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
-    FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
-    FileStorage._lock, ._lock_file (and its `_fp`), ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num
+It opens fast after a kill, cuts off what a pulled plug left, and goes on when a full disk has room again.
 
 The files in a home's `image/`: `image.fs` is the image, append-only; `image.fs.index` tells where each object's
 newest record stands and can be made anew from it; `image.fs.lock` names the process that has it; `image.fs.tmp` is a
@@ -31,6 +9,22 @@ transaction that is being made; `image.fs.index.ahead` is the index of a huge on
 
 A transaction is written with the status "c", and counts from the moment when that one byte becomes " ".  So what
 a pulled plug leaves is a file that ends in an unfinished transaction, and opening cuts that off.
+
+Private names of ZODB are touched in two modules: those of FileStorage here, those of Connection and what it reads and
+writes with in `connection.py`.  Each is listed and guarded by a test, here in `tests/objects/test_storage.py` (the
+setting `install_requires` pins ZODB's minor version):
+
+    FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
+                                index, the end of what it knows and the transaction there, or None
+    FileStorage._save_index     called while opening and closing
+    FileStorage._used_index     whether `_restore_index` gave one, when it is open
+    FileStorage._check_sanity   whether an index fits the file; the transaction that ends at its end
+    FileStorage._finish         makes a voted transaction count
+    FileStorage._finish_finish  its end: flush, fsync, `_pos`, `_index`
+    FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
+    FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
+    FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
+    FileStorage._lock, ._lock_file (and its `_fp`), ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num
 """
 
 from __future__ import annotations
@@ -42,27 +36,19 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from io import BytesIO
 from typing import Any
 from weakref import WeakSet
 
-from persistent import Persistent
-from transaction.interfaces import TransientError
 from zc.lockfile import LockError
-from ZODB.Connection import Connection
-from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 from ZODB.FileStorage.FileStorage import FilePool, TempFormatter, read_index
 from ZODB.FileStorage.format import TRANS_HDR, TRANS_HDR_LEN, CorruptedError
 from ZODB.fsIndex import fsIndex
-from ZODB.POSException import POSError, StateLoadError
-from ZODB.serialize import ObjectReader, ObjectWriter
+from ZODB.POSException import POSError
 from ZODB.utils import cp
 
-from piety.errors import CommitFailed, DamagedImage, DamagedObject, NoAccess, NoImage, PietyInUse
+from piety.errors import CommitFailed, DamagedImage, NoAccess, NoImage, PietyInUse
 from piety.objects import index as index_file
-from piety.objects.pickling import RecordPickler, Rules
 
 # After a kill the records since the last save of the index are read again, 4 us each: so that this stays under the
 # 40 ms that a person does not notice, but costs less than 1 % of the commits, the index is saved after so many
@@ -76,6 +62,9 @@ HUGE = 50_000
 # saved; so a session that finds no more than that, and writes nothing, leaves it alone.
 NEAR = 1 << 16
 ROOMY = 1 << 24  # bytes: what a turn larger than this took up in `image.fs.tmp` is given back
+
+# What FileStorage raises when it reads damaged bytes: headers that make no sense, numbers and texts that are none.
+DAMAGE = (CorruptedError, POSError, ValueError)
 
 _MAGIC = b"FS30"
 
@@ -347,7 +336,7 @@ class ImageStorage(FileStorage):
         try:
             with open(self._file_name, "rb") as file:
                 end, _last, _tid = read_index(file, self._file_name, index, {}, read_only=True)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             yield f"the log is damaged, and the image cannot be opened without its index ({error})"
             return
         if end < self._pos:
@@ -368,218 +357,8 @@ def _become_children() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_become_children)
 
-# What FileStorage raises when it reads damaged bytes: headers that make no sense, numbers and texts that are none.
-_DAMAGE = (CorruptedError, POSError, ValueError)
 
-
-class _Reader(ObjectReader):
-    def getState(self, pickle: bytes) -> Any:
-        try:
-            return super().getState(pickle)
-        except StateLoadError as error:
-            from piety.objects.forgiving import ForgivingUnpickler
-
-            unpickler = ForgivingUnpickler(pickle, self._get_class, self._persistent_load)
-            try:
-                unpickler.load()
-                return unpickler.load()
-            except (POSError, TransientError):
-                raise
-            except Exception:  # it is not the code of an object: the bytes themselves are no pickle
-                raise error from error.__cause__
-
-    def setGhostState(self, obj: Any, pickle: bytes) -> None:
-        state = self.getState(pickle)
-        try:
-            obj.__setstate__(state)
-        except (POSError, TransientError):
-            raise
-        except Exception as error:
-            raise StateLoadError() from error
-        self._conn.on_load(obj, state, pickle)
-
-
-class ImageConnection(Connection):
-    """A connection that writes records with Piety's pickler and reports what it loads and stores.
-
-    `on_load(obj, state, record)` is called after a ghost was filled, `on_store(obj, record, pickler)` for each record
-    written.  `note(obj)` gives what is written in place of an object that cannot be stored.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._reader = _Reader(self, self._cache, self._db.classFactory)
-        self.on_load: Callable[[Any, Any, bytes], None] = lambda obj, state, record: None
-        self.on_store: Callable[[Any, bytes, Rules], None] = lambda obj, record, pickler: None
-        self.note: Callable[[Any], Any] = lambda obj: None
-        self._writer: _Writer | None = None
-        self.users_code: AbstractContextManager[None] = contextlib.nullcontext()  # while objects say what they hold
-
-    def _store_objects(self, writer: Any, transaction: Any) -> None:
-        if self._writer is None:
-            self._writer = _Writer(self, [])
-        with self._writer as ours:
-            ours._stack = writer._stack
-            super()._store_objects(ours, transaction)
-
-    def setstate(self, obj: Any) -> None:
-        try:
-            super().setstate(obj)
-        except TransientError:
-            raise
-        except _DAMAGE as error:
-            why = error.__cause__ or error
-            raise DamagedObject(
-                f"{type(obj).__qualname__} {int.from_bytes(obj._p_oid, 'big'):#x} cannot be read "
-                f"({type(why).__name__}: {why}); to see all that is broken: piety check"
-            ) from error
-
-    def take_apart(self, record: bytes, find_class: Callable[[Any, str, str], Any]) -> tuple[Any, Any]:
-        """The class of a record (perhaps with arguments) and a fresh copy of its state."""
-        unpickler = ObjectReader(self, self._cache, find_class)._get_unpickler(record)
-        return unpickler.load(), unpickler.load()
-
-    def look(self, obj: Any) -> tuple[bytes, Rules]:
-        """The record that `obj` would get if it were stored now, and the pickler that made it; changes nothing."""
-        with _Looker(self, []) as looker:
-            return looker.serialize(obj), looker.pickler
-
-    def look_as(self, kind: type, state: Any) -> tuple[bytes, Rules]:
-        """The same for an object of class `kind` if it had this state."""
-        with _Looker(self, []) as looker:
-            return looker._dump(kind, state), looker.pickler
-
-    def has_changes(self) -> bool:
-        """Whether anything has to be written that is not in a savepoint yet."""
-        return bool(self._registered_objects)
-
-    def changed_objects(self) -> list[Any]:
-        """The objects known to have changed since the last savepoint; not those that were made since."""
-        return [obj for obj in self._registered_objects if obj._p_oid not in self._added]
-
-    def stored(self, obj: Any) -> bytes:
-        """The record that the image has of `obj`."""
-        record: bytes = self._storage.load(obj._p_oid)[0]
-        return record
-
-    def stored_state(self, obj: Any) -> Any:
-        """A fresh copy of the state that the image has of `obj`."""
-        return self._reader.getState(self.stored(obj))
-
-
-class _Looker(ObjectWriter):
-    """Writes records with our pickler, giving no object a number.
-
-    After the `with` no circle of references keeps alive what it has seen.
-    """
-
-    def __init__(self, connection: ImageConnection, stack: list[Any]) -> None:
-        self._jar = connection
-        self._stack = stack
-        self._file = BytesIO()
-        self._quick = RecordPickler(self._file, self.reference, connection.note)
-        self._use(self._quick)
-
-    def __enter__(self) -> _Looker:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        for pickler in {self._quick, self.pickler}:
-            del pickler.reference
-        self._p = None
-
-    def _use(self, pickler: Any) -> None:
-        self.pickler: Rules = pickler
-        self._p = pickler
-
-    def reference(self, obj: Any) -> Any:
-        if isinstance(obj, Persistent) and obj._p_oid is None:
-            return b"new", type(obj)
-        return _plain(self.persistent_id(obj))
-
-    def _dump(self, meta: Any, state: Any) -> bytes:
-        """The record; what fails in it while it is pickled has a note in its place."""
-        try:
-            return self._pickle(meta, state)
-        except Exception:  # some object's own code fails
-            if type(state) is not dict:
-                raise
-            failing: list[Any] = []
-            storable = _storable(lambda part: self._pickle(meta, part), state, self._jar.note, failing)
-            record = self._pickle(meta, storable)
-            self.pickler.volatile += failing
-        return record
-
-    def _pickle(self, meta: Any, state: Any) -> bytes:
-        self._quick.volatile.clear()
-        self._use(self._quick)
-        dump = super()._dump
-        record: bytes
-        try:
-            record = dump(meta, state)
-        except RecursionError:  # it is nested deep, or some object's own code recurses
-            from piety.objects.deep import DeepPickler
-
-            self._use(DeepPickler(self._file, self.reference, self._jar.note))
-            record = dump(meta, state)
-        return record
-
-
-class _Writer(_Looker):
-    """The same for a commit: it gives new objects their numbers, and reports each record.  It can be used again."""
-
-    def __exit__(self, *_exc: object) -> None:
-        self._quick.clear_memo()
-        self._quick.volatile.clear()
-        self._use(self._quick)
-
-    def reference(self, obj: Any) -> Any:
-        return _plain(self.persistent_id(obj))
-
-    def serialize(self, obj: Any) -> bytes:
-        with self._jar.users_code:
-            record: bytes = super().serialize(obj)
-        self._jar.on_store(obj, record, self.pickler)
-        return record
-
-
-def _storable(
-    dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], Any], failing: list[Any], depth: int = 2
-) -> Any:
-    """A state that fails while it is pickled, with a note in place of each attribute (or item of one) that does."""
-    if type(state) is not dict or not depth:
-        failing.append(state)
-        return note(state)
-    return {
-        name: each if _succeeds(dump, each) else _storable(dump, each, note, failing, depth - 1)
-        for name, each in state.items()
-    }
-
-
-def _succeeds(dump: Callable[[Any], bytes], state: Any) -> bool:
-    try:
-        dump(state)
-    except Exception:  # whatever an object's own code raises
-        return False
-    return True
-
-
-def _plain(reference: Any) -> Any:
-    """A reference with ordinary bytes in it: ZODB's pickler wants its own `binary`, ours writes bytes the same."""
-    if type(reference) is tuple:
-        return bytes(reference[0]), reference[1]
-    if type(reference) is list:
-        return [reference[0], tuple(bytes(each) if isinstance(each, bytes) else each for each in reference[1])]
-    return None if reference is None else bytes(reference)
-
-
-class ImageDB(DB):
-    """A database whose connections are ours."""
-
-    klass = ImageConnection
-
-
-def open_database(path: str, class_factory: Callable[[Any, str, str], Any], create: bool = False) -> ImageDB:
+def open_storage(path: str, create: bool = False) -> ImageStorage:
     """Open the image file at `path` for this process alone.
 
     Raises `NoImage`, `NoAccess`, `PietyInUse`, `DamagedImage`; the file is as it was then.
@@ -588,19 +367,14 @@ def open_database(path: str, class_factory: Callable[[Any, str, str], Any], crea
         raise NoImage(f"{path} is missing: this home has no image; make another home with: piety new --home PLACE")
     _require_magic(path)
     try:
-        storage = ImageStorage(path, create=create)
+        return ImageStorage(path, create=create)
     except LockError:
         pid = _owner(path)
         raise PietyInUse(_in_use(path, pid), pid) from None
     except OSError as error:
         raise _no_access(path, error) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise damaged(path, str(error)) from error
-    try:
-        return ImageDB(storage, class_factory=class_factory, large_record_size=1 << 62, cache_size=20_000)
-    except Exception as error:  # it reads the root, whose record may be damaged in any way
-        storage.close()
-        raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def _require_magic(path: str) -> None:

@@ -1,0 +1,254 @@
+"""The connection: it writes records with Piety's pickler, and tells what it loads and stores.
+
+From what it tells the changes of a turn are found (`changes.py`), and through it they are committed.
+
+Private names of ZODB are touched in two modules: those of Connection and what it reads and writes with here, those of
+FileStorage in `storage.py`.  Each is listed and guarded by a test, here in `tests/objects/test_connection.py` (the
+setting `install_requires` pins ZODB's minor version):
+
+    Connection._store_objects   called with an ObjectWriter for each object that is written, and those it reaches
+    Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
+    Connection._storage         the storage as this connection sees it, savepoints included
+    Connection._cache, ._db     the objects in memory, the database
+    Connection._registered_objects, ._added   those that changed, and those that are new, since the last savepoint
+    ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
+    ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
+    ObjectWriter._p, ._file     its pickler, and the BytesIO into which that writes
+    ObjectWriter._stack         the objects that it still has to write
+    ObjectWriter._dump, ._jar   makes a record of a class and a state; its connection
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
+from typing import Any
+
+from persistent import Persistent
+from transaction.interfaces import TransientError
+from ZODB.Connection import Connection
+from ZODB.DB import DB
+from ZODB.POSException import POSError, StateLoadError
+from ZODB.serialize import ObjectReader, ObjectWriter
+
+from piety.errors import DamagedObject
+from piety.objects.pickling import RecordPickler, Rules
+from piety.objects.storage import DAMAGE, damaged, open_storage
+
+
+class _Reader(ObjectReader):
+    def getState(self, pickle: bytes) -> Any:
+        try:
+            return super().getState(pickle)
+        except StateLoadError as error:
+            from piety.objects.forgiving import ForgivingUnpickler
+
+            unpickler = ForgivingUnpickler(pickle, self._get_class, self._persistent_load)
+            try:
+                unpickler.load()
+                return unpickler.load()
+            except (POSError, TransientError):
+                raise
+            except Exception:  # it is not the code of an object: the bytes themselves are no pickle
+                raise error from error.__cause__
+
+    def setGhostState(self, obj: Any, pickle: bytes) -> None:
+        state = self.getState(pickle)
+        try:
+            obj.__setstate__(state)
+        except (POSError, TransientError):
+            raise
+        except Exception as error:
+            raise StateLoadError() from error
+        self._conn.on_load(obj, state, pickle)
+
+
+class ImageConnection(Connection):
+    """A connection that writes records with Piety's pickler and reports what it loads and stores.
+
+    `on_load(obj, state, record)` is called after a ghost was filled, `on_store(obj, record, pickler)` for each record
+    written.  `note(obj)` gives what is written in place of an object that cannot be stored.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reader = _Reader(self, self._cache, self._db.classFactory)
+        self.on_load: Callable[[Any, Any, bytes], None] = lambda obj, state, record: None
+        self.on_store: Callable[[Any, bytes, Rules], None] = lambda obj, record, pickler: None
+        self.note: Callable[[Any], Any] = lambda obj: None
+        self._writer: _Writer | None = None
+        self.users_code: AbstractContextManager[None] = nullcontext()  # while objects say what they hold
+
+    def _store_objects(self, writer: Any, transaction: Any) -> None:
+        if self._writer is None:
+            self._writer = _Writer(self, [])
+        with self._writer as ours:
+            ours._stack = writer._stack
+            super()._store_objects(ours, transaction)
+
+    def setstate(self, obj: Any) -> None:
+        try:
+            super().setstate(obj)
+        except TransientError:
+            raise
+        except DAMAGE as error:
+            why = error.__cause__ or error
+            raise DamagedObject(
+                f"{type(obj).__qualname__} {int.from_bytes(obj._p_oid, 'big'):#x} cannot be read "
+                f"({type(why).__name__}: {why}); to see all that is broken: piety check"
+            ) from error
+
+    def take_apart(self, record: bytes, find_class: Callable[[Any, str, str], Any]) -> tuple[Any, Any]:
+        """The class of a record (perhaps with arguments) and a fresh copy of its state."""
+        unpickler = ObjectReader(self, self._cache, find_class)._get_unpickler(record)
+        return unpickler.load(), unpickler.load()
+
+    def look(self, obj: Any) -> tuple[bytes, Rules]:
+        """The record that `obj` would get if it were stored now, and the pickler that made it; changes nothing."""
+        with _Looker(self, []) as looker:
+            return looker.serialize(obj), looker.pickler
+
+    def look_as(self, kind: type, state: Any) -> tuple[bytes, Rules]:
+        """The same for an object of class `kind` if it had this state."""
+        with _Looker(self, []) as looker:
+            return looker._dump(kind, state), looker.pickler
+
+    def has_changes(self) -> bool:
+        """Whether anything has to be written that is not in a savepoint yet."""
+        return bool(self._registered_objects)
+
+    def changed_objects(self) -> list[Any]:
+        """The objects known to have changed since the last savepoint; not those that were made since."""
+        return [obj for obj in self._registered_objects if obj._p_oid not in self._added]
+
+    def stored(self, obj: Any) -> bytes:
+        """The record that the image has of `obj`."""
+        record: bytes = self._storage.load(obj._p_oid)[0]
+        return record
+
+    def stored_state(self, obj: Any) -> Any:
+        """A fresh copy of the state that the image has of `obj`."""
+        return self._reader.getState(self.stored(obj))
+
+
+class _Looker(ObjectWriter):
+    """Writes records with our pickler, giving no object a number.
+
+    After the `with` no circle of references keeps alive what it has seen.
+    """
+
+    def __init__(self, connection: ImageConnection, stack: list[Any]) -> None:
+        self._jar = connection
+        self._stack = stack
+        self._file = BytesIO()
+        self._quick = RecordPickler(self._file, self.reference, connection.note)
+        self._use(self._quick)
+
+    def __enter__(self) -> _Looker:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for pickler in {self._quick, self.pickler}:
+            del pickler.reference
+        self._p = None
+
+    def _use(self, pickler: Any) -> None:
+        self.pickler: Rules = pickler
+        self._p = pickler
+
+    def reference(self, obj: Any) -> Any:
+        if isinstance(obj, Persistent) and obj._p_oid is None:
+            return b"new", type(obj)
+        return _plain(self.persistent_id(obj))
+
+    def _dump(self, meta: Any, state: Any) -> bytes:
+        """The record; what fails in it while it is pickled has a note in its place."""
+        try:
+            return self._pickle(meta, state)
+        except Exception:  # some object's own code fails
+            if type(state) is not dict:
+                raise
+            failing: list[Any] = []
+            storable = _storable(lambda part: self._pickle(meta, part), state, self._jar.note, failing)
+            record = self._pickle(meta, storable)
+            self.pickler.volatile += failing
+        return record
+
+    def _pickle(self, meta: Any, state: Any) -> bytes:
+        self._quick.volatile.clear()
+        self._use(self._quick)
+        dump = super()._dump
+        record: bytes
+        try:
+            record = dump(meta, state)
+        except RecursionError:  # it is nested deep, or some object's own code recurses
+            from piety.objects.deep import DeepPickler
+
+            self._use(DeepPickler(self._file, self.reference, self._jar.note))
+            record = dump(meta, state)
+        return record
+
+
+class _Writer(_Looker):
+    """The same for a commit: it gives new objects their numbers, and reports each record.  It can be used again."""
+
+    def __exit__(self, *_exc: object) -> None:
+        self._quick.clear_memo()
+        self._quick.volatile.clear()
+        self._use(self._quick)
+
+    def reference(self, obj: Any) -> Any:
+        return _plain(self.persistent_id(obj))
+
+    def serialize(self, obj: Any) -> bytes:
+        with self._jar.users_code:
+            record: bytes = super().serialize(obj)
+        self._jar.on_store(obj, record, self.pickler)
+        return record
+
+
+def _storable(
+    dump: Callable[[Any], bytes], state: Any, note: Callable[[Any], Any], failing: list[Any], depth: int = 2
+) -> Any:
+    """A state that fails while it is pickled, with a note in place of each attribute (or item of one) that does."""
+    if type(state) is not dict or not depth:
+        failing.append(state)
+        return note(state)
+    return {
+        name: each if _succeeds(dump, each) else _storable(dump, each, note, failing, depth - 1)
+        for name, each in state.items()
+    }
+
+
+def _succeeds(dump: Callable[[Any], bytes], state: Any) -> bool:
+    try:
+        dump(state)
+    except Exception:  # whatever an object's own code raises
+        return False
+    return True
+
+
+def _plain(reference: Any) -> Any:
+    """A reference with ordinary bytes in it: ZODB's pickler wants its own `binary`, ours writes bytes the same."""
+    if type(reference) is tuple:
+        return bytes(reference[0]), reference[1]
+    if type(reference) is list:
+        return [reference[0], tuple(bytes(each) if isinstance(each, bytes) else each for each in reference[1])]
+    return None if reference is None else bytes(reference)
+
+
+class ImageDB(DB):
+    """A database whose connections are ours."""
+
+    klass = ImageConnection
+
+
+def open_database(path: str, class_factory: Callable[[Any, str, str], Any], create: bool = False) -> ImageDB:
+    """Open the database in the image file at `path`; see `open_storage` for what it raises."""
+    storage = open_storage(path, create)
+    try:
+        return ImageDB(storage, class_factory=class_factory, large_record_size=1 << 62, cache_size=20_000)
+    except Exception as error:  # it reads the root, whose record may be damaged in any way
+        storage.close()
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
