@@ -7,9 +7,7 @@ long gone: of such objects only the records are read.
 """
 
 from __future__ import annotations
-import __future__
 
-import functools
 import warnings
 from array import array
 from collections import Counter
@@ -27,6 +25,7 @@ from ZODB.serialize import referencesf
 from ZODB.utils import p64, u64
 
 from piety.objects.broken import is_missing, watching
+from piety.objects.compiling import flags_of
 from piety.objects.connection import ImageConnection
 from piety.objects.storage import ImageStorage
 from piety.objects.variables import Group
@@ -121,8 +120,7 @@ class _Check:
         if kind is Module:
             yield from self._compile(state["source"].data, 0)
         elif kind is Definition:
-            flags = (getattr(__future__, name).compiler_flag for name in self._workspace.features)
-            yield from self._compile(state["source"], functools.reduce(int.__or__, flags, 0))
+            yield from self._compile(state["source"], flags_of(self._workspace.features))
         elif _is_tree(kind):
             self._inner.update(u64(child._p_oid) for child in _children(state) if type(child) is kind)
             if number not in self._inner:

@@ -29,11 +29,11 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from transaction.interfaces import NoTransaction
 
+from piety.objects.compiling import CODE_TAG
 from piety.objects.memory import FILE_OF_IMAGE, Memory, Root
 from piety.objects.statemodules import State, StateModule, namespace_of
 from piety.objects.threads import is_apart
 from piety.objects.variables import MISSING, Space, Variables
-from piety.objects.workspace import CODE_TAG
 from piety.objects.world import Module, Modules
 
 PLACE = FILE_OF_IMAGE

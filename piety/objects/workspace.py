@@ -11,22 +11,31 @@ classes that nobody uses, and a definition that can no longer run (a library is 
 """
 
 from __future__ import annotations
-import __future__
 
 import _ast  # the classes of nodes; `ast` has the functions, and is imported only when one of them is needed
 import ast
 import builtins
-import copy
 import linecache
 import marshal
 import sys
 import types
 from collections.abc import Callable, Iterable
-from importlib.util import MAGIC_NUMBER
 from typing import TYPE_CHECKING, Any
 
+from piety.objects.compiling import (
+    CODE_TAG,
+    Compiled,
+    assigned_name,
+    bound_names,
+    definitions_in,
+    flags_of,
+    functions_within,
+    is_import_of,
+    reads,
+)
 from piety.objects.memory import Memory, Root
 from piety.objects.redefine import Contents, contents, retire, update_class, update_function
+from piety.objects.reflection import Reflection, WorkspaceModule
 from piety.objects.shown import NAMES as SHOWN_NAMES
 from piety.objects.shown import Shown
 from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
@@ -39,78 +48,6 @@ NAME = "workspace"
 FILE = "image:workspace.py"
 KEPT_SOURCES = 200  # so many are kept compiled
 KEPT_STATEMENTS = 1000  # so many statements of this process can still be shown in tracebacks
-
-_DEFINING: tuple[type, ...] = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Import, _ast.ImportFrom)
-_BLOCKS = (_ast.If, _ast.Try, _ast.TryStar, _ast.With, _ast.For, _ast.While)
-if sys.version_info >= (3, 12):
-    _DEFINING = (*_DEFINING, _ast.TypeAlias)
-
-_FEATURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
-
-# Compiled code is good for one version of Python; the magic number changes with the bytecode.
-CODE_TAG = f"{sys.implementation.cache_tag}-{MAGIC_NUMBER.hex()}"
-
-
-class WorkspaceModule(types.ModuleType):
-    """What `import workspace` gives; its attributes are the variables and definitions, resting or not."""
-
-    def __getattr__(self, name: str) -> Any:
-        evaluator: Evaluator = self.__dict__["__piety__"]
-        if name not in SYSTEM_NAMES:
-            try:
-                value = evaluator.own(name)
-            except Exception as error:
-                raise AttributeError(f"the definition of {name!r} in the workspace fails: {error}") from error
-            if value is not MISSING:
-                return value
-        raise AttributeError(f"the workspace has no {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        evaluator: Evaluator = self.__dict__["__piety__"]
-        evaluator.fetch_to_delete(name)
-        super().__delattr__(name)
-
-    def __dir__(self) -> list[str]:
-        evaluator: Evaluator = self.__dict__["__piety__"]
-        return evaluator.names()
-
-    def find_code(self, name: str) -> Any:
-        """The function or class of this name, if its definition has run; see `pickling.is_importable`."""
-        evaluator: Evaluator = self.__dict__["__piety__"]
-        return evaluator.defined.get(name)
-
-
-class _Ready:
-    """A source parsed and compiled: its statements, each with its code (None for those that define).
-
-    Raises SyntaxError, before anything of the source has run.
-    """
-
-    def __init__(self, source: str, file: str, flags: int) -> None:
-        self.file = file
-        self.lines = (len(source), None, f"{source}\n".splitlines(keepends=True), file)  # 3.11's carets need the end
-        linecache.cache[file] = self.lines
-        try:
-            tree = compile(source, file, "exec", flags | _ast.PyCF_ONLY_AST, dont_inherit=True)
-            for node in tree.body:
-                if isinstance(node, _ast.ImportFrom) and node.module == "__future__":
-                    flags |= compile(_ast.Module([node], []), file, "exec").co_flags & _FEATURES
-            self.statements = [(node, _statement_code(node, source, file, flags)) for node in tree.body]
-        except (ValueError, MemoryError, RecursionError) as error:  # NUL characters, or nested too deep
-            raise SyntaxError(str(error) or "the source is nested too deep") from None
-
-
-def _statement_code(node: Any, source: str, file: str, flags: int) -> types.CodeType | None:
-    if isinstance(node, _DEFINING):
-        return None
-    if isinstance(node, _ast.Expr):
-        return compile(_ast.Expression(node.value), file, "eval", flags, dont_inherit=True)
-    tree = _ast.Module([node], [])
-    if "del" in source or "except" in source:
-        from piety.objects.deletions import told_of_deletions
-
-        tree = told_of_deletions(tree)
-    return compile(tree, file, "exec", flags, dont_inherit=True)
 
 
 class Evaluator:
@@ -133,7 +70,7 @@ class Evaluator:
         self._journal = journal
         self._extra = extra
         self._statements = 0
-        self._kept: dict[str, _Ready] = {}
+        self._kept: dict[str, Compiled] = {}
         self._trying: Definition | None = None  # the definition that is being run for the first time
         self._shown = shown  # `_` and `it`
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
@@ -149,9 +86,7 @@ class Evaluator:
         variables.add(self.space)
         # The namespace's builtins: Python's own, the definitions that this turn uses, and behind them all that rests.
         self._builtins = RestingNames(self.bring)
-        self._builtins.update(
-            {name: getattr(self, f"_{name}") for name in ("dir", "exec", "globals", "locals", "vars")}
-        )
+        self._builtins.update(Reflection(self).functions())
         self._builtins.update(__build_class__=self._build_class, __piety_delete__=self.fetch_to_delete)
         self._python = dict(self._builtins)
         self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
@@ -221,43 +156,6 @@ class Evaluator:
             ):
                 self._builtins[name] = self._python[name]
 
-    # Python's own functions that work on names, told of those that rest.
-
-    def _exec(self, source: Any, /, globals: Any = None, locals: Any = None, **others: Any) -> None:
-        frame = sys._getframe(1)
-        if locals is None:
-            locals = frame.f_locals if globals is None else globals
-        if globals is None:
-            globals = frame.f_globals
-        if isinstance(source, str) and locals is self.namespace:
-            self.run(source)
-            return
-        if isinstance(source, (str, bytes)):
-            source = self._compile(source, "<string>", "exec")  # not with the __future__ of this file
-        exec(source, globals, locals, **others)
-
-    def _dir(self, *args: Any) -> list[str]:
-        if args:
-            return dir(*args)
-        here = sys._getframe(1).f_locals
-        return sorted({*here, *(self.names() if here is self.namespace else ())})
-
-    def _globals(self) -> dict[str, Any]:
-        return self._all(sys._getframe(1).f_globals)
-
-    def _locals(self) -> Any:
-        return self._all(sys._getframe(1).f_locals)
-
-    def _vars(self, *args: Any) -> Any:
-        return vars(*args) if args else self._all(sys._getframe(1).f_locals)
-
-    def _all(self, here: Any) -> Any:
-        if here is self.namespace:
-            for name in self.names():
-                if name not in here and (value := self.own(name)) is not MISSING:
-                    here[name] = value
-        return here
-
     # -- running
 
     def run(self, source: str) -> Any:
@@ -265,13 +163,13 @@ class Evaluator:
 
         Raises whatever the source raises; SyntaxError before anything runs.
         """
-        ready = self._ready(source)
-        linecache.cache[ready.file] = ready.lines
+        compiled = self._compiled(source)
+        linecache.cache[compiled.file] = compiled.lines
         value = None
-        for node, code in ready.statements:
+        for node, code in compiled.statements:
             value = None
             if code is None:
-                for text, each in _definitions(node, source):
+                for text, each in definitions_in(node, source):
                     self._define(text, each)
             elif isinstance(node, _ast.Expr):
                 value = eval(code, self.namespace)
@@ -280,27 +178,23 @@ class Evaluator:
                 self._find_definitions(node, source)
         return value
 
-    def _ready(self, source: str) -> _Ready:
-        """A source parsed and compiled.  The last ones are kept, because the same one is often run again."""
-        ready = self._kept.pop(source, None)
-        if ready is None:
+    def _compiled(self, source: str) -> Compiled:
+        """A source, compiled.  The last ones are kept, because the same one is often run again."""
+        compiled = self._kept.pop(source, None)
+        if compiled is None:
             self._statements += 1
             linecache.cache.pop(f"<statement {self._statements - KEPT_STATEMENTS}>", None)
-            ready = _Ready(source, f"<statement {self._statements}>", self._flags())
+            file = f"<statement {self._statements}>"
+            compiled = Compiled(source, file, flags_of(self._workspace.features))
         if len(source) < 10_000:
-            self._kept[source] = ready
+            self._kept[source] = compiled
         if len(self._kept) > KEPT_SOURCES:
             del self._kept[next(iter(self._kept))]
-        return ready
+        return compiled
 
-    def _flags(self) -> int:
-        flags = 0
-        for feature in self._workspace.features:
-            flags |= getattr(__future__, feature).compiler_flag
-        return flags
-
-    def _compile(self, source: Any, file: str, mode: str, flags: int = 0) -> Any:
-        return compile(source, file, mode, flags | self._flags(), dont_inherit=True)
+    def compile(self, source: Any, file: str, mode: str, flags: int = 0) -> Any:
+        """Python's own, with the workspace's `from __future__ import` in place of this file's."""
+        return compile(source, file, mode, flags | flags_of(self._workspace.features), dont_inherit=True)
 
     # -- definitions
 
@@ -310,7 +204,7 @@ class Evaluator:
             self._workspace.features = tuple({*self._workspace.features, *(alias.name for alias in node.names)})
             self._kept.clear()
         before = set(self.namespace)
-        bound = _bound_names(node)
+        bound = bound_names(node)
         definition = self._workspace.definitions.get(bound[0]) if bound else None
         if definition is None or definition.source != text:  # else the same again: nothing to write
             definition = Definition(text, self._workspace.next_line)
@@ -334,7 +228,7 @@ class Evaluator:
         elif value is not old:
             retire(old)
         earlier = self._workspace.definitions.get(name)
-        if earlier is not None and _is_import_of(name, earlier.source) and _is_import_of(name, definition.source):
+        if earlier is not None and is_import_of(name, earlier.source) and is_import_of(name, definition.source):
             if definition.source in earlier.source.splitlines():  # the same again: nothing to write
                 self._set_defined(name, value)
                 return
@@ -369,11 +263,11 @@ class Evaluator:
         if (content := definition.code.get(CODE_TAG)) is not None:
             code = marshal.loads(content.data)
         else:
-            tree = self._compile(definition.source, FILE, "exec", _ast.PyCF_ONLY_AST)
+            tree = self.compile(definition.source, FILE, "exec", _ast.PyCF_ONLY_AST)
             from piety.objects.deletions import told_of_deletions
 
             tree = told_of_deletions(ast.increment_lineno(tree, definition.line - 1))
-            code = self._compile(tree, FILE, "exec")
+            code = self.compile(tree, FILE, "exec")
             if store:
                 definition.code[CODE_TAG] = Content(marshal.dumps(code))
         exec(code, self.namespace)
@@ -415,20 +309,19 @@ class Evaluator:
 
     def _find_definitions(self, node: _ast.stmt, source: str) -> None:
         """Code that a statement bound to its own name: `Point = namedtuple(...)`, a def inside of an `if`."""
-        name = _assigned_name(node)
+        name = assigned_name(node)
         if name is not None:
             value = self.namespace.get(name)
             if self.defined.get(name, MISSING) is not value and (
                 _knows_itself(value, name) or isinstance(getattr(node, "value", None), _ast.Lambda)
             ):
                 text = ast.get_source_segment(source, node) or ast.unparse(node)
-                if name in self._workspace.definitions and _loads(node, name):  # f = cache(f)
+                if name in self._workspace.definitions and reads(node, name):
                     text = f"{self._workspace.definitions[name].source}\n{text}"
                 self._keep_text(name, text)
             return
-        kinds = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)
-        for each in ast.walk(node) if isinstance(node, _BLOCKS) else ():
-            if isinstance(each, kinds) and _knows_itself(self.namespace.get(each.name), each.name):
+        for each in functions_within(node):
+            if _knows_itself(self.namespace.get(each.name), each.name):
                 self._keep_text(each.name, ast.unparse(each))
 
     def _keep_text(self, name: str, text: str) -> None:
@@ -525,49 +418,6 @@ class Evaluator:
         return sorted(found, key=lambda each: each.line)
 
 
-def _text(node: Any, source: str) -> str:
-    """A top-level statement as it was typed, decorators and a comment at its end included."""
-    lines = source.split("\n")
-    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-    rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].strip()
-    if node.col_offset or (rest and not rest.startswith(b"#")):  # beside another on the same line
-        return ast.get_source_segment(source, node) or ast.unparse(node)
-    return "\n".join(lines[first - 1 : node.end_lineno]).rstrip()
-
-
-def _definitions(node: Any, source: str) -> list[tuple[str, _ast.stmt]]:
-    """A defining statement as one definition per name."""
-    if isinstance(node, (_ast.Import, _ast.ImportFrom)) and len(node.names) > 1:
-        parts = [copy.copy(node) for _name in node.names]
-        for part, name in zip(parts, node.names, strict=True):
-            part.names = [name]
-        return [(ast.unparse(part), part) for part in parts]
-    return [(_text(node, source), node)]
-
-
-def _bound_names(node: Any) -> list[str]:
-    """The names that a definition binds; none for a star import, where nobody can tell."""
-    if isinstance(node, _ast.Import):
-        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    if isinstance(node, _ast.ImportFrom):
-        return [alias.asname or alias.name for alias in node.names if alias.name != "*"]
-    return [node.name.id if isinstance(node.name, _ast.Name) else node.name]
-
-
-def _is_import_of(name: str, text: str) -> bool:
-    return all(
-        line == f"import {name}" or (line.startswith(f"import {name}.") and " as " not in line)
-        for line in text.splitlines()
-    )
-
-
-def _assigned_name(node: _ast.stmt) -> str | None:
-    targets = (
-        node.targets if isinstance(node, _ast.Assign) else [node.target] if isinstance(node, _ast.AnnAssign) else []
-    )
-    return targets[0].id if len(targets) == 1 and isinstance(targets[0], _ast.Name) else None
-
-
 def _knows_itself(value: Any, name: str) -> bool:
     """Whether `value` is code of the workspace that carries this very name."""
     # type(value), not isinstance: `__class__` may be a property of the user's
@@ -578,9 +428,3 @@ def _knows_itself(value: Any, name: str) -> bool:
         return False
     own = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)  # a TypeVar has the second only
     return getattr(value, "__module__", None) == NAME and own == name
-
-
-def _loads(node: _ast.AST, name: str) -> bool:
-    return any(
-        isinstance(each, _ast.Name) and each.id == name and isinstance(each.ctx, _ast.Load) for each in ast.walk(node)
-    )
