@@ -74,7 +74,7 @@ class Importer:
         self._spaces: dict[str, Space] = {}  # by module, loaded or not, one for as long as the image is open
         self._hidden: dict[str, types.ModuleType] = {}  # the host's modules that are put aside
         self._tops = set(_top_level(modules))
-        self._memory = Memory(journal)
+        self.memory = Memory(journal)
         self._failed: list[tuple[str, str]] = []  # the modules whose lines are those of a source that failed, and where
         variables.find_space = self.space
 
@@ -90,7 +90,7 @@ class Importer:
             sys.path_hooks.remove(self._path_entry)
         for name in list(self.loaded):
             self.unload(name)
-        self._memory.forget()
+        self.memory.forget()
         for place in [place for place in sys.path_importer_cache if place.startswith(PLACE)]:
             del sys.path_importer_cache[place]
         sys.modules.update(self._hidden)
@@ -119,7 +119,7 @@ class Importer:
         """Remember what the loaded modules hold, and put it back if the turn fails."""
         while self._failed:
             self._show_lines_again(*self._failed.pop())
-        self._memory.begin({name: loaded.root for name, loaded in self.loaded.items()})
+        self.memory.begin({name: loaded.root for name, loaded in self.loaded.items()})
         for loaded in self.loaded.values():
             if loaded.state is not None:
                 loaded.state.bring_eager()

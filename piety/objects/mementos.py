@@ -13,7 +13,8 @@ To make one is a walk.  To see that one is still good is not: whatever its thing
 they referred to then, and Python's garbage collector tells that in one call.  So a turn that begins after one that
 changed no module's memory pays some 20 ns for each reference, and no module is walked but the one that changed.
 
-No code of the user's runs in all this: nothing is compared, hashed or asked for an attribute in the usual way.
+Next to no code of the user's runs in all this: nothing is asked for an attribute in the usual way, and only keys may
+be hashed, and compared if their hashes are equal.  What fails then is left alone, or told not to have been put back.
 
 `memory.py` keeps the mementos of several namespaces from turn to turn; here one is made, and put back.
 
@@ -78,10 +79,15 @@ _keyword_defaults_of = attrgetter("__kwdefaults__")
 
 
 class Memento:
-    """What hangs on the names of a namespace at one moment."""
+    """What hangs on the names of a namespace at one moment.
 
-    def __init__(self, name: str, root: Root) -> None:
+    `tell(notice)` is called for each thing that cannot be put back.
+    """
+
+    def __init__(self, name: str, root: Root, tell: Callable[[str], object]) -> None:
+        self._name = name
         self._root = root
+        self._tell = tell
         self._names = [*root.namespace, *root.namespace.values()]
         walk = self._walk = _Walk(name)
         walk.start(root)
@@ -119,8 +125,17 @@ class Memento:
         for record in self._walk.records:
             try:
                 record.held.restore()
-            except BaseException:  # a `__hash__` or `__del__` of the user's; nothing may stop the undoing
-                continue
+            except BaseException as error:  # a `__hash__` of the user's, say; nothing may stop the undoing
+                self._tell(self._not_put_back(record, error))
+
+    def _not_put_back(self, record: _Record, error: BaseException) -> str:
+        from piety.objects.tracebacks import in_one_line
+
+        name = f"{self._name}.{record.name}".rstrip(".").removeprefix("workspace.")
+        return (
+            f"{name}, or what hangs on it, could not be put back when a turn was undone ({in_one_line(error)}), and may "
+            "be as that has left it; set it anew, or stop the system and start it again"
+        )
 
     def changed(self) -> Iterator[tuple[str, str]]:
         """Which attributes and default arguments of code are not as they were: its name and their place."""
@@ -237,7 +252,7 @@ def _fill_array(container: Any, copy: Any) -> None:
 
 
 def _copy_dict(container: Any) -> Any:
-    """A plain copy, also of one whose class has a `keys` or `__iter__` of its own, and without hashing a key anew."""
+    """A plain copy, also of one whose class has a `keys` or `__iter__` of its own; the keys of that are hashed anew."""
     if type(container) is dict:
         return container.copy()
     return dict(zip(dict.keys(container), dict.values(container), strict=True))
@@ -277,7 +292,9 @@ class _Walk:
         self.classes: list[type] = []
         self.objects: list[Any] = []  # what tells, by its references, whether anything has changed
         self.empty: list[dict[str, Any]] = []  # the attributes of the functions that have none
-        self.keys: list[Any] = []  # of dictionaries, of which the collector tells the values only
+        # Of dictionaries, of which the collector tells the values only.  Of an OrderedDict it tells the keys too, in
+        # their order; and whoever goes over them hashes them.
+        self.keys: list[Any] = []
         self.arrays: list[bytearray] = []
         self._seen: set[int] = set()
         self._todo: list[tuple[str, str, Any]] = []  # everything met: it must live as long as its id is used
@@ -318,9 +335,8 @@ class _Walk:
     def _keep(self, name: str, place: str, obj: Any, held: Any) -> None:
         self.records.append(_Record(name, place, held))
         self.objects += (obj, _BOUNDARY)
-        if issubclass(type(obj), dict):
-            base: Any = OrderedDict if issubclass(type(obj), OrderedDict) else dict
-            self.keys.append(base.keys(obj))
+        if issubclass(type(obj), dict) and not issubclass(type(obj), OrderedDict):
+            self.keys.append(dict.keys(obj))
 
     def _visit(self, name: str, place: str, obj: Any) -> None:
         kind = type(obj)

@@ -30,13 +30,15 @@ class Root:
 class Memory:
     """The memory of several namespaces, by the names of their modules.
 
-    `journal(undo)` is called at each `begin`, with what puts everything back.
+    `journal(undo)` is called at each `begin`, with what puts everything back.  `not_put_back` collects what is to be
+    said of the things where that failed.
     """
 
     def __init__(self, journal: Callable[[Callable[[], object]], None]) -> None:
         self._journal = journal
         self._mementos: dict[str, Memento] = {}
         self._held: list[Memento] = []  # those to which a failure of this turn goes back
+        self.not_put_back: list[str] = []
 
     def begin(self, roots: dict[str, Root]) -> None:
         """Remember what hangs on these namespaces now."""
@@ -57,13 +59,17 @@ class Memory:
         good = {name: known[name] for name, root in roots.items() if name in known and known[name].is_good(root)}
         if len(good) == len(roots) == len(known):  # as nearly always
             return
-        from piety.objects.mementos import Memento  # a short command has nothing to remember
-
-        new = {name: Memento(name, root) for name, root in roots.items() if name not in good}
+        new = {name: self.memento(name, root) for name, root in roots.items() if name not in good}
         if not _code(memento for name, memento in known.items() if name not in good) <= _code(new.values()):
             # what was left to the module that defines it may have to be found from another one now
-            good, new = {}, {name: Memento(name, root) for name, root in roots.items()}
+            good, new = {}, {name: self.memento(name, root) for name, root in roots.items()}
         self._mementos = {name: good[name] if name in good else new[name] for name in roots}
+
+    def memento(self, name: str, root: Root) -> Memento:
+        """What hangs on one namespace now."""
+        from piety.objects.mementos import Memento  # a short command has nothing to remember
+
+        return Memento(name, root, self.not_put_back.append)
 
     def forget(self) -> None:
         """The system stops: hold nothing."""

@@ -1,8 +1,12 @@
-"""What is to be said about the records that a turn has written: each thing once.
+"""What is to be said about a turn.
+
+About the records that it has written, each thing once:
 
 - a name that holds what cannot be stored
 - a class or function that was changed from outside its definition
 - a plain object that stands in two records, and would come back as two
+
+And if one before it was undone: what modules hold in memory, and could not be put back.
 """
 
 from __future__ import annotations
@@ -27,17 +31,25 @@ class Notices:
 
     def about_this_turn(self) -> list[str]:
         """What is to be said now, when the turn is written; nothing that user code does here may make it fail."""
-        notices: list[str] = []
+        notices = self.about_the_undone()
         try:
             for key, notice in self._all():
                 if key not in self._said:
                     self._said.add(key)
                     notices.append(notice)
         except BaseException as error:  # a `__reduce__` or `__hash__` of the user's
-            notices.append(
-                f"there is more to be said of this turn, but looking failed with {type(error).__name__}: {error}"
-            )
+            from piety.objects.tracebacks import in_one_line
+
+            notices.append(f"there is more to be said of this turn, but looking failed with {in_one_line(error)}")
         return notices
+
+    def about_the_undone(self) -> list[str]:
+        """What could not be put back when a turn was undone, and has not been told yet."""
+        told: list[str] = []
+        for memory in (self._turns.evaluator.memory, self._turns.importer.memory):
+            told += memory.not_put_back
+            memory.not_put_back.clear()
+        return told
 
     def _all(self) -> Iterator[tuple[tuple[Any, ...], str]]:
         turns = self._turns

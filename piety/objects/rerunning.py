@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from piety.objects.importing import Importer, Loaded, Undo, compile_source, run, show_lines
-from piety.objects.mementos import Memento, restore
+from piety.objects.mementos import restore
 from piety.objects.redefine import retire, update_class, update_function
 
 _KEEP = "__piety_keep__"  # a decorator that the new source gets on its functions, while it runs here
@@ -31,7 +31,7 @@ _INNER = (ast.stmt, ast.excepthandler, ast.match_case)
 def run_again(importer: Importer, name: str) -> None:
     """Run a module's new source.  Raises what the source raises, and then nothing has changed."""
     loaded, record = importer.loaded[name], importer.modules.table[name]
-    undo: list[Undo] = [Memento(name, loaded.root).restore]
+    undo: list[Undo] = [importer.memory.memento(name, loaded.root).restore]
     outer, importer.journal = importer.journal, undo.append
     try:
         _Rerun(loaded, undo.append).run(importer, record)

@@ -33,6 +33,15 @@ def traceback_of(error: BaseException) -> str:
     return "".join(told.format())
 
 
+def in_one_line(error: BaseException) -> str:
+    """The class of an error and what it says of itself, which may be code of the user's."""
+    try:
+        text = str(error)
+    except BaseException as why:
+        text = f"its text fails with {type(why).__name__}"
+    return f"{type(error).__name__}: {' '.join(text.split())}"
+
+
 def is_ours(file: str) -> bool:
     """Whether a file is a part of Piety."""
     return file.startswith(_OURS)

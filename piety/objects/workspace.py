@@ -77,7 +77,7 @@ class Evaluator:
         self._running: set[str] = set()  # definitions that are being run now
         self._used: dict[str, Memento | Contents | None] = {}  # those used by this turn; see `_before`
         self._fresh: set[str] = set()  # those that it has defined, or that have run in it first
-        self._memory = Memory(journal)  # what the others hold
+        self.memory = Memory(journal)  # what the others hold
         self._roots = {NAME: Root(self.defined, is_put_back=False)}
         self._out: set[str] = set()  # those that it may have deleted
         self.module = WorkspaceModule(NAME, "The module in which the shell evaluates.")
@@ -125,10 +125,8 @@ class Evaluator:
     def _before(self, name: str, value: Any) -> Memento | Contents | None:
         """What a definition of this turn or of the host holds before it is used; None if it is remembered anyway."""
         if name not in self._fresh:
-            return None if self._memory.holds(value) else contents(value)
-        from piety.objects.mementos import Memento
-
-        memento = Memento(NAME, Root({name: value}, is_put_back=False))
+            return None if self.memory.holds(value) else contents(value)
+        memento = self.memory.memento(NAME, Root({name: value}, is_put_back=False))
         return memento if memento.code else contents(value)
 
     def peek(self, name: str) -> Any:
@@ -277,7 +275,7 @@ class Evaluator:
         if name in self._running:
             return MISSING  # it needs itself
         definition = self._workspace.definitions[name]
-        before, is_first = set(self.namespace), self._memory.is_as_before()
+        before, is_first = set(self.namespace), self.memory.is_as_before()
         self._running.add(name)
         try:
             self._run_definition(definition, store=False)
@@ -290,8 +288,8 @@ class Evaluator:
             if self._workspace.definitions.get(each) is definition and each not in self.defined:
                 self.defined[each] = value  # no journal: the definition was there before this turn
                 self._show_own([each])
-        if is_first and not self._memory.is_as_before():  # what it put into others, a registry say, stays with it
-            self._memory.begin_again(self._roots)
+        if is_first and not self.memory.is_as_before():  # what it put into others, a registry say, stays with it
+            self.memory.begin_again(self._roots)
         self._fresh.update(made)
         return self._use(name) if name in self.defined else MISSING
 
@@ -347,7 +345,7 @@ class Evaluator:
 
     def begin(self) -> None:
         """Remember what the definitions that have run hold, and put it back if the turn fails."""
-        self._memory.begin(self._roots)
+        self.memory.begin(self._roots)
 
     def end_turn(self) -> None:
         """Before the commit: sort what lies in the namespace; what is left there is variables."""
@@ -386,7 +384,7 @@ class Evaluator:
 
     def changed_code(self) -> list[str]:
         """What this turn has changed of classes and functions from outside: `Note.limit`, the default `add(to)`."""
-        places = [place for name, place in self._memory.changed() if name not in self._fresh]
+        places = [place for name, place in self.memory.changed() if name not in self._fresh]
         for name, before in self._used.items():
             if isinstance(before, Contents):
                 places += [f"{name}.{each}" for each in before.changed()]

@@ -342,6 +342,53 @@ def test_a_thing_that_cannot_be_put_back_does_not_stop_the_others(system: System
     assert system.run("stuck.list") == []
 
 
+KEYS = """
+import sys
+from collections import OrderedDict
+class Sullen(Exception):
+    def __str__(self): raise self
+class Key:
+    def __hash__(self):
+        if sys.is_sullen: raise Sullen
+        return 1
+"""
+RESTORES = {  # what a turn does before it fails -> what could not be put back
+    "stuck.array.extend(b'e'); held = memoryview(stuck.array)": "stuck.array",
+    "stuck.ordered.clear(); stuck.sys.is_sullen = True": "stuck.ordered",
+    "stuck.Point.ordered.clear(); stuck.sys.is_sullen = True": "stuck.Point",
+    "f(); stuck.sys.is_sullen = True": "f",
+}
+
+
+@pytest.mark.parametrize("change", RESTORES)
+def test_a_thing_that_cannot_be_put_back_is_told(system: System, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be as the turn that failed has left it: that is said, once, by name."""
+    monkeypatch.setattr(sys, "is_sullen", False, raising=False)
+    system.image.modules["stuck"] = (
+        f"{KEYS}array = bytearray(b'abc')\nordered = OrderedDict({{Key(): 1}})\n"
+        "class Point: ordered = OrderedDict({Key(): 1})"
+    )
+    system.run(
+        "import stuck", "def f(kept=stuck.OrderedDict({stuck.Key(): 1})): kept.clear()", "stuck.array.extend(b'd')"
+    )
+    failed = system.image.evaluate(f"{change}; 1 / 0")
+    assert isinstance(failed.error, ZeroDivisionError)
+    notices = failed.notices + system.notices("x = 1")
+    (told,) = [each for each in notices if each.startswith(f"{RESTORES[change]}, ")]
+    assert "could not be put back" in told
+    assert "BufferError" in told or "Sullen: its text fails with Sullen" in told
+    assert system.notices("x = 2") == []
+
+
+def test_keys_that_are_hashed_no_more_stop_no_turn(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To go over an OrderedDict is to hash its keys: so whether one has changed is told without that."""
+    monkeypatch.setattr(sys, "is_sullen", False, raising=False)
+    system.image.modules["stuck"] = f"{KEYS}ordered = OrderedDict({{Key(): 1}})\nother = []"
+    system.run("import stuck", "stuck.sys.is_sullen = True", "1", "stuck.other.append(1)")
+    fails(system, "stuck.other.append(2)")
+    assert system.run("stuck.other, len(stuck.ordered)") == ([1], 1)
+
+
 def test_objects_of_the_host_are_left_alone(system: System) -> None:
     """A queue or a logger may belong to other threads, a persistent object is in the image."""
     system.image.modules["host"] = (
@@ -404,7 +451,7 @@ def test_nothing_is_held_when_the_system_stops(system: System) -> None:
 def test_a_memento_is_good_until_something_changes(store: System) -> None:
     """So modules that no turn changes are walked once."""
     namespace = vars(sys.modules["store"])
-    memento = Memento("store", Root(namespace))
+    memento = Memento("store", Root(namespace), pytest.fail)
     assert memento.is_good()
     namespace["table"]["b"]["c"].add(5)
     assert not memento.is_good()
@@ -492,5 +539,5 @@ def test_a_module_that_is_not_of_the_image_is_none_of_this(image: piety.Image) -
     """A class of the host that a module uses is not walked."""
     image.modules["uses"] = "from fractions import Fraction\nhalf = Fraction(1, 2)"
     image.evaluate("import uses")
-    held: Any = Memento("uses", Root(vars(sys.modules["uses"])))
+    held: Any = Memento("uses", Root(vars(sys.modules["uses"])), pytest.fail)
     assert held.code == set()
