@@ -20,7 +20,7 @@ from typing import Any
 
 from persistent import Persistent
 
-from piety.objects.connection import ImageConnection
+from piety.objects.connection import ImageConnection, name_of
 from piety.objects.pickling import Rules, is_bound
 from piety.objects.same import same
 
@@ -247,7 +247,7 @@ def find_path(owner: Any, value: Any) -> str:
     while todo:
         path, each = todo.popleft()
         if each is value:
-            return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}{_steps(path)}"
+            return name_of(owner) + _steps(path)
         if id(each) in seen or issubclass(type(each), _IMMUTABLE):
             continue
         seen.add(id(each))

@@ -95,8 +95,7 @@ class ImageConnection(Connection):
         except DAMAGE as error:
             why = error.__cause__ or error
             raise DamagedObject(
-                f"{type(obj).__qualname__} {int.from_bytes(obj._p_oid, 'big'):#x} cannot be read "
-                f"({type(why).__name__}: {why}); to see all that is broken: piety check"
+                f"{name_of(obj)} cannot be read ({type(why).__name__}: {why}); to see all that is broken: piety check"
             ) from error
 
     def take_apart(self, record: bytes, find_class: Callable[[Any, str, str], Any]) -> tuple[Any, Any]:
@@ -242,6 +241,11 @@ class ImageDB(DB):
     """A database whose connections are ours."""
 
     klass = ImageConnection
+
+
+def name_of(obj: Any) -> str:
+    """How a person is told of a stored object: its class and its number."""
+    return f"{type(obj).__qualname__} {int.from_bytes(obj._p_oid, 'big'):#x}"
 
 
 def open_database(path: str, class_factory: Callable[[Any, str, str], Any], create: bool = False) -> ImageDB:

@@ -21,7 +21,7 @@ import os
 import posixpath
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import decode_source
 from typing import Any
@@ -30,17 +30,14 @@ from BTrees.OOBTree import OOBTree
 from transaction.interfaces import NoTransaction
 
 from piety.objects.compiling import CODE_TAG
-from piety.objects.memory import FILE_OF_IMAGE, Memory, Root
+from piety.objects.memory import Memory, Root
+from piety.objects.redefine import Journal, Undo
 from piety.objects.statemodules import State, StateModule, namespace_of
 from piety.objects.threads import is_apart
 from piety.objects.variables import MISSING, Space, Variables
-from piety.objects.world import Module, Modules
+from piety.objects.world import PLACE, Module, Modules
 
-PLACE = FILE_OF_IMAGE
 _HERE = os.getcwd()  # once: it is asked for at each load of a module
-
-Undo = Callable[[], object]
-Journal = Callable[[Undo], None]
 
 
 class Loaded:
@@ -307,9 +304,8 @@ class Loader:
         record = self._importer.modules.table.get(self._name)
         if record is None:
             return compile("", "<no source>", "exec")
-        return next((marshal.loads(data) for tag, data in record.code if tag == CODE_TAG), None) or compile_module(
-            record
-        )
+        kept = next((data for tag, data in record.code if tag == CODE_TAG), None)
+        return compile_module(record) if kept is None else marshal.loads(kept)
 
     def is_package(self, _name: str = "") -> bool:
         record = self._importer.modules.table.get(self._name)

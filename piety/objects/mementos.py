@@ -37,9 +37,10 @@ from typing import Any
 
 from persistent import Persistent
 
-from piety.objects.memory import FILE_OF_IMAGE, Root
+from piety.objects.memory import Root
 from piety.objects.redefine import Contents, held_by
 from piety.objects.variables import SYSTEM_NAMES
+from piety.objects.world import PLACE
 
 # A container with more entries is left alone, and what only hangs on it: its copy would take 50 us and more, and what
 # is as large belongs into the image.
@@ -133,8 +134,8 @@ class Memento:
 
         name = f"{self._name}.{record.name}".rstrip(".").removeprefix("workspace.")
         return (
-            f"{name}, or what hangs on it, could not be put back when a turn was undone ({in_one_line(error)}), and may "
-            "be as that has left it; set it anew, or stop the system and start it again"
+            f"{name}, or what hangs on it, could not be put back when a turn was undone ({in_one_line(error)}), and "
+            "may be as that has left it; set it anew, or stop the system and start it again"
         )
 
     def changed(self) -> Iterator[tuple[str, str]]:
@@ -434,7 +435,7 @@ class _Walk:
 
 def _is_of_image(namespace: dict[str, Any]) -> bool:
     file = namespace.get("__file__")
-    return type(file) is str and file.startswith(FILE_OF_IMAGE)
+    return type(file) is str and file.startswith(PLACE)
 
 
 def _namespace_of(module: Any) -> dict[str, Any] | None:

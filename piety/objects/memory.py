@@ -7,14 +7,14 @@ A memento that is still good serves the next turn too, so a turn pays for lookin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from piety.objects.redefine import Journal
+
 if TYPE_CHECKING:
     from piety.objects.mementos import Memento
-
-FILE_OF_IMAGE = "image:"  # how the `__file__` of a module of the image begins
 
 
 class Root:
@@ -34,7 +34,7 @@ class Memory:
     said of the things where that failed.
     """
 
-    def __init__(self, journal: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._mementos: dict[str, Memento] = {}
         self._held: list[Memento] = []  # those to which a failure of this turn goes back

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from BTrees.OOBTree import OOBTree
 
 from piety.errors import NameTaken, NoModule, PietyError
-from piety.objects.importing import PLACE, Importer, compile_module, compile_source
+from piety.objects.importing import Importer, compile_module, compile_source
 from piety.objects.variables import SYSTEM_NAMES
-from piety.objects.world import Content, Module
+from piety.objects.world import PLACE, Content, Module
 
 if TYPE_CHECKING:
     from piety.objects.image import Image

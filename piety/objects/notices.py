@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from piety.objects.changes import Shared, find_path
+from piety.objects.connection import name_of
 from piety.objects.variables import Group
 from piety.objects.world import World
 
@@ -89,9 +90,5 @@ class Notices:
     def _path(self, owner: Any, value: Any) -> str:
         if isinstance(owner, Group):
             return " = ".join(self._turns.variables.owners(value)) or "a variable"
-        path = find_path(owner, value) or _name(owner)
-        return path.replace(_name(owner), "world", 1) if type(owner) is World else path
-
-
-def _name(owner: Any) -> str:
-    return f"{type(owner).__qualname__} {int.from_bytes(owner._p_oid, 'big'):#x}"
+        path = find_path(owner, value) or name_of(owner)
+        return path.replace(name_of(owner), "world", 1) if type(owner) is World else path

@@ -17,11 +17,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-Undo = Callable[[], None]
+Undo = Callable[[], object]  # takes a change in memory back
+Journal = Callable[[Undo], None]  # is called for each change that a turn which fails must take back
 
-_retired: weakref.WeakValueDictionary[int, Any] = (
-    weakref.WeakValueDictionary()
-)  # by id: a class may have a hash of its own
+# By id: a class may have a hash of its own.
+_retired: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 # What belongs to the class object itself and not to its definition.
 _FIXED = frozenset(("__dict__", "__weakref__", "__slots__", "__class__"))
@@ -78,7 +78,7 @@ def update_class(old: type, new: type) -> Undo | None:
             old.__bases__ = new.__bases__
     except TypeError:
         return None
-    undo = [before.restore]
+    undo: list[Undo] = [before.restore]
     contents = {name: _update_part(vars(old).get(name), value, undo) for name, value in vars(new).items()}
     _replace_contents(old, contents)
     _point_cells(new, old)

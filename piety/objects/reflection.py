@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from piety.objects.changes import never_changes
 from piety.objects.variables import MISSING, SYSTEM_NAMES
 
 if TYPE_CHECKING:
@@ -49,51 +50,50 @@ class WorkspaceModule(types.ModuleType):
         return evaluator.defined.get(name)
 
 
+@never_changes
 class Reflection:
     """Python's own functions that work on names, told of those that rest in the workspace.
 
-    Each looks at the frame that calls it, so it must be called directly.
+    Each looks at the frame that calls it, so it must be called directly.  One that is kept in the image is that of the
+    workspace again when it is loaded.
     """
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return of_workspace, ()
+
     def functions(self) -> dict[str, Callable[..., Any]]:
         """What takes the place of Python's own, by name."""
-        return {
-            "dir": self._dir,
-            "exec": self._exec,
-            "globals": self._globals,
-            "locals": self._locals,
-            "vars": self._vars,
-        }
+        return {name: getattr(self, name) for name in ("dir", "exec", "globals", "locals", "vars")}
 
-    def _exec(self, source: Any, /, globals: Any = None, locals: Any = None, **others: Any) -> None:
+    def exec(self, source: Any, /, globals: Any = None, locals: Any = None, **others: Any) -> None:
         frame = sys._getframe(1)
         if locals is None:
             locals = frame.f_locals if globals is None else globals
         if globals is None:
             globals = frame.f_globals
-        if isinstance(source, str) and locals is self._evaluator.namespace:
+        if isinstance(source, str) and globals is locals is self._evaluator.namespace:
             self._evaluator.run(source)
             return
         if isinstance(source, (str, bytes)):
             source = self._evaluator.compile(source, "<string>", "exec")  # not with the __future__ of this file
         exec(source, globals, locals, **others)
 
-    def _dir(self, *args: Any) -> list[str]:
+    def dir(self, *args: Any) -> list[str]:
         if args:
             return dir(*args)
         here = sys._getframe(1).f_locals
         return sorted({*here, *(self._evaluator.names() if here is self._evaluator.namespace else ())})
 
-    def _globals(self) -> dict[str, Any]:
+    def globals(self) -> dict[str, Any]:
         return self._all(sys._getframe(1).f_globals)
 
-    def _locals(self) -> Any:
+    def locals(self) -> Any:
         return self._all(sys._getframe(1).f_locals)
 
-    def _vars(self, *args: Any) -> Any:
+    def vars(self, *args: Any) -> Any:
         return vars(*args) if args else self._all(sys._getframe(1).f_locals)
 
     def _all(self, here: Any) -> Any:
@@ -102,3 +102,11 @@ class Reflection:
                 if name not in here and (value := self._evaluator.own(name)) is not MISSING:
                     here[name] = value
         return here
+
+
+def of_workspace() -> Reflection:
+    """The functions of the workspace that is open in this process."""
+    from piety.objects.workspace import NAME
+
+    evaluator: Evaluator = sys.modules[NAME].__dict__["__piety__"]
+    return evaluator.reflection

@@ -19,10 +19,11 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from piety.objects.importing import Importer, Loaded, Undo, compile_source, run, show_lines
+from piety.objects.importing import Importer, Loaded, compile_source, run, show_lines
 from piety.objects.mementos import restore
-from piety.objects.redefine import retire, update_class, update_function
+from piety.objects.redefine import Journal, Undo, retire, update_class, update_function
 
+_build_class = builtins.__build_class__  # while a source runs, another one stands there
 _KEEP = "__piety_keep__"  # a decorator that the new source gets on its functions, while it runs here
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _INNER = (ast.stmt, ast.excepthandler, ast.match_case)
@@ -47,7 +48,7 @@ def run_again(importer: Importer, name: str) -> None:
 class _Rerun:
     """One run of new source.  `journal(undo)` is called for each change that a failure must take back."""
 
-    def __init__(self, loaded: Loaded, journal: Callable[[Undo], None]) -> None:
+    def __init__(self, loaded: Loaded, journal: Journal) -> None:
         self._loaded = loaded
         self._namespace = loaded.namespace
         self._before = loaded.namespace.copy()
@@ -91,7 +92,7 @@ class _Rerun:
 
     def _build_class(self, body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
         """`class`: one that is defined again at the top level stays the same object."""
-        new = builtins_build_class(body, name, *bases, **keywords)
+        new = _build_class(body, name, *bases, **keywords)
         old = self._before.get(name)
         if sys._getframe(1).f_locals is self._namespace and _is_same_class(old, new):
             return self._update(update_class, old, new)
@@ -123,9 +124,6 @@ class _Rerun:
                 self._namespace[name] = self._update(update_class, old, new)
             if self._namespace.get(name) is not old and getattr(old, "__module__", None) == self._loaded.name:
                 retire(old)
-
-
-builtins_build_class = builtins.__build_class__
 
 
 def _is_same_class(old: Any, new: Any) -> bool:

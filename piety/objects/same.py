@@ -113,9 +113,7 @@ def _reduced(obj: Any) -> Any:
         return reduced
     parts = [None if part is None else list(part) if place in (3, 4) else part for place, part in enumerate(reduced)]
     parts += [None] * (6 - len(parts))
-    if (
-        type(parts[2]) is dict and not parts[2]
-    ):  # an object whose dictionary was not made yet is the same as one whose dictionary is empty
+    if type(parts[2]) is dict and not parts[2]:  # a dictionary that was not made yet is the same as an empty one
         parts[2] = None
     return tuple(parts)
 

@@ -34,18 +34,18 @@ from piety.objects.compiling import (
     reads,
 )
 from piety.objects.memory import Memory, Root
-from piety.objects.redefine import Contents, contents, retire, update_class, update_function
+from piety.objects.redefine import Contents, Journal, contents, retire, update_class, update_function
 from piety.objects.reflection import Reflection, WorkspaceModule
 from piety.objects.shown import NAMES as SHOWN_NAMES
 from piety.objects.shown import Shown
 from piety.objects.variables import MISSING, SYSTEM_NAMES, RestingNames, Space, Variables
-from piety.objects.world import Content, Definition, Workspace
+from piety.objects.world import PLACE, Content, Definition, Workspace
 
 if TYPE_CHECKING:
     from piety.objects.mementos import Memento
 
 NAME = "workspace"
-FILE = "image:workspace.py"
+FILE = f"{PLACE}workspace.py"
 KEPT_SOURCES = 200  # so many are kept compiled
 KEPT_STATEMENTS = 1000  # so many statements of this process can still be shown in tracebacks
 
@@ -62,7 +62,7 @@ class Evaluator:
         workspace: Workspace,
         variables: Variables,
         shown: Shown,
-        journal: Callable[[Callable[[], object]], None],
+        journal: Journal,
         extra: Callable[[str], Any],
     ) -> None:
         self._workspace = workspace
@@ -86,7 +86,8 @@ class Evaluator:
         variables.add(self.space)
         # The namespace's builtins: Python's own, the definitions that this turn uses, and behind them all that rests.
         self._builtins = RestingNames(self.bring)
-        self._builtins.update(Reflection(self).functions())
+        self.reflection = Reflection(self)
+        self._builtins.update(self.reflection.functions())
         self._builtins.update(__build_class__=self._build_class, __piety_delete__=self.fetch_to_delete)
         self._python = dict(self._builtins)
         self.namespace.update(__builtins__=self._builtins, __file__=FILE, __loader__=self, __piety__=self)
@@ -330,9 +331,8 @@ class Evaluator:
 
     def fetch_to_delete(self, name: str) -> None:
         """Called before `del name`: put a resting name into the namespace, because `del` looks nowhere else."""
-        if (
-            self.space.fetch(name) is not MISSING or name in self.namespace
-        ):  # fetch first: the turn may have assigned it
+        # fetch first: the turn may have assigned it
+        if self.space.fetch(name) is not MISSING or name in self.namespace:
             return
         if name in self._workspace.definitions and (value := self.own(name)) is not MISSING:
             self._set_defined(name, value)  # so that a failure brings it back

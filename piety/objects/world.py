@@ -20,6 +20,7 @@ from persistent import Persistent
 from piety.objects.changes import watches_itself
 
 FORMAT = 1
+PLACE = "image:"  # how the `__file__` of a module of the image begins
 
 
 class World(Persistent):

@@ -206,40 +206,7 @@ def test_what_is_set_on_a_class_from_outside_is_said_once(system: System) -> Non
     assert system.run("A.n") == 1
 
 
-# -- what lists names
-
-
-def test_names_are_listed_whether_they_rest_or_not(system: System) -> None:
-    """`dir()`, `globals()`, `locals()` and `vars()` know of variables and definitions."""
-    system.run("x = 1; _private = 2", "def f(): pass", "import json")
-    system.resume()
-    names = {"x", "_private", "f", "json"}
-    assert names <= set(system.run("dir()"))
-    for lister in ("globals", "locals", "vars"):
-        system.resume()
-        assert system.run(f"{names!r} <= set({lister}())")
-        assert system.run(f"'x' in {lister}(), 'y' in {lister}(), {lister}()['x'], {lister}().get('y')") == (
-            True,
-            False,
-            1,
-            None,
-        )
-    assert system.image.names() == sorted(names)
-    assert (
-        system.run("def g(a):\n    b = 1\n    return sorted(locals()), dir(), sorted(vars())\ng(1)")
-        == (["a", "b"],) * 3
-    )
-    assert system.run("def h(): return globals()['x']\nh()") == 1
-
-
-def test_globals_can_be_changed(system: System) -> None:
-    """As in any module."""
-    system.run("globals()['x'] = [1]", "globals().update(y=x)", "globals().setdefault('x', 5)", "x.append(2)")
-    system.resume()
-    assert system.run("x is y, x") == (True, [1, 2])
-    system.run("del globals()['x']", "globals().pop('y')")
-    assert system.run("'x' in globals() or 'y' in globals()") is False
-    assert system.elsewhere("'x' in globals() or 'y' in globals()") == ["False"]
+# -- del
 
 
 @pytest.mark.parametrize(
