@@ -96,8 +96,11 @@ class Importer:
 
     def add_top(self, name: str) -> None:
         """A new top-level module: from now on its name is the image's."""
-        self._tops.add(name)
+        self._take_top(name)
         self.journal(lambda: self.drop_top(name))
+
+    def _take_top(self, name: str) -> None:
+        self._tops.add(name)
         self._hide_host({name})
 
     def drop_top(self, name: str) -> None:
@@ -142,7 +145,7 @@ class Importer:
             self.journal(lambda: self._put_back(loaded, space))
         if "." not in name:
             self.drop_top(name)
-            self.journal(lambda: self.add_top(name))
+            self.journal(lambda: self._take_top(name))
 
     def _put_back(self, loaded: Loaded, space: Space) -> None:
         self.loaded[loaded.name] = loaded

@@ -475,3 +475,40 @@ def test_a_closed_image_leaves_nothing_in_the_process(home: Path, files: Path) -
     assert {name for name in set(sys.modules) - before[0] if name.startswith("garden")} == set()
     assert [list(sys.meta_path), list(sys.path_hooks)] == list(before[1:])
     assert [place for place in sys.path_importer_cache if "image:" in place] == []
+
+
+def test_the_host_has_its_module_back_after_a_deletion(
+    image: piety.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very one that was there; if the turn fails it is put aside again."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "at_home.py").write_text("PLACE = 'host'")
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    host = importlib.import_module("at_home")
+    image.modules.save("at_home", "PLACE = 'image'", over_host=True)
+    assert importlib.import_module("at_home") is not host
+    assert image.evaluate("del image.modules['at_home']; 1 / 0").error is not None
+    assert importlib.import_module("at_home") is not host
+    del image.modules["at_home"]
+    assert importlib.import_module("at_home") is host
+    monkeypatch.delitem(sys.modules, "at_home")
+
+
+def test_a_module_that_was_not_deleted_after_all_is_found(image: piety.Image, home: Path) -> None:
+    """The turn that deleted it failed; it had not been loaded."""
+    image.modules["pond"] = "x = 1"
+    image.close()
+    with piety.open(home) as again:
+        assert isinstance(again.evaluate("del image.modules['pond']; 1 / 0").error, ZeroDivisionError)
+        assert again.evaluate("import pond; pond.x").value == 1
+
+
+def test_places_can_only_be_read(garden: piety.Image) -> None:
+    """They are told apart by where they are."""
+    folder = importlib.resources.files("garden")
+    words = folder / "data" / "words.txt"
+    assert (words.name, words.parent, str(words)) == ("words.txt", folder / "data", "image:garden/data/words.txt")
+    assert len({words, folder.joinpath("data/words.txt"), folder}) == 2
+    assert [each.exists() for each in (words, folder, folder / "nothing")] == [True, True, False]
+    with pytest.raises(io.UnsupportedOperation, match="can only be read"):
+        words.open("w")
