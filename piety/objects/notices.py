@@ -75,7 +75,7 @@ class Notices:
             )
 
     def _names(self, owner: Any, leaf: Any) -> list[str]:
-        if owner is None or isinstance(owner, Group):
+        if isinstance(owner, Group):
             return self._turns.variables.owners(leaf)
         return [self._path(owner, leaf)]
 

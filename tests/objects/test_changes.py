@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from piety.objects.changes import is_immutable, never_changes
 from tests.conftest import SEEDS, System
 
 MADE = """
@@ -232,3 +233,45 @@ def test_a_class_of_a_module_in_the_image_is_found_from_the_world(system: System
     system.image.modules["things"] = "from persistent import Persistent\nclass Thing(Persistent):\n    n = 1\n"
     system.run("import things", "world.thing = things.Thing(); world.thing.x = [1]")
     assert system.elsewhere("world.thing.x, world.thing.n, type(world.thing).__module__") == ["([1], 1, 'things')"]
+
+
+@pytest.mark.parametrize("place", ["x", "world.x"])
+def test_code_that_ends_the_process_cannot_stop_the_undoing(system: System, place: str) -> None:
+    """What is asked how it is pickled may raise anything; the turn is undone all the same."""
+    system.run(
+        "from persistent import Persistent\nclass Box(Persistent): pass\n"
+        "class Bomb:\n    armed = False\n    def __reduce__(self):\n        if Bomb.armed: raise SystemExit(7)\n"
+        "        return Bomb, ()",
+        f"{place} = Box(); {place}.items = [Bomb(), []]; y = [Bomb(), []]",
+    )
+    error = system.fail(f"{place}.items[1].append(1); y[1].append(1); Bomb.armed = True; 1 / 0")
+    assert isinstance(error, ZeroDivisionError)
+    assert system.run(f"{place}.items[1], y[1], Bomb.armed") == ([], [], False)
+
+
+def test_values_of_a_class_that_never_changes_may_stand_in_two_records() -> None:
+    """Each record gets a dictionary of its own: else that were found in two."""
+
+    @never_changes
+    class Value:
+        def __init__(self) -> None:
+            self.x = 1
+
+    value = Value()
+    assert value.__getstate__() == vars(value)
+    assert value.__getstate__() is not vars(value)
+    assert is_immutable(value)
+
+
+def test_a_path_that_cannot_be_told_fails_no_turn(system: System) -> None:
+    """A key's repr fails, and so does what its error says: the turn is on disk by then, so it is done."""
+    system.run(
+        "from persistent import Persistent\nclass Note(Persistent): pass\n"
+        "class Sullen(Exception):\n    def __str__(self): raise self\n"
+        "class Key:\n    def __repr__(self): raise Sullen",
+    )
+    notices = system.notices("l = []; world.table = {Key(): [l]}; world.note = Note(); world.note.l = l; del l")
+    assert notices == [
+        "there is more to be said of this turn, but looking failed with Sullen: its text fails with Sullen"
+    ]
+    assert system.elsewhere("world.note.l") == ["[]"]

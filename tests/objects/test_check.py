@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,6 +208,37 @@ def test_object_that_cannot_be_filled(system: System) -> None:
     system.run("class Note(Persistent):\n    def __setstate__(self, state): raise ValueError('too old')")
     (line,) = without_numbers(problems(system))
     assert line == "Note # at world.note: cannot be filled (ValueError: too old)"
+
+
+def test_module_that_is_gone_is_named(system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held as itself by an object; also after that was written again without it."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "passing.py").write_text("x = 1")
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    system.run("import passing", "world.held = {'module': passing, 'n': 1}")
+    assert problems(system) == []
+    monkeypatch.undo()
+    monkeypatch.delitem(sys.modules, "passing")
+    (tmp_path / "lib" / "passing.py").unlink()
+    (fault,) = problems(system)
+    assert "importlib.import_module cannot be found (ModuleNotFoundError: No module named 'passing')" in fault
+    system.run("world.held['n'] = 2")
+    (fault,) = problems(system)
+    assert "No module named 'passing'" in fault
+
+
+def test_key_whose_repr_fails_is_told_all_the_same(system: System) -> None:
+    """The way to a broken object leads by it."""
+    system.run(
+        "from persistent import Persistent\nclass Note(Persistent): pass\n"
+        "class Key:\n    def __hash__(self): return 1\n    def __eq__(self, other): return True\n"
+        "    def __repr__(self): return self.text",
+        "class Gone: pass",
+        "note = Note(); note.gone = Gone(); world.table = {Key(): (1, [note])}; del note",
+    )
+    system.run("del Gone")
+    (fault,) = [each for each in problems(system) if "Note" in each]
+    assert "at world.table[its repr fails with AttributeError][1][0]: workspace.Gone cannot be found" in fault
 
 
 def test_few_objects_are_in_memory_at_a_time(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,3 +55,12 @@ def test_record_taken_apart_gives_class_and_state(system: System) -> None:
         record = connection.look(world.note)[0]
         kind, state = connection.take_apart(record, connection.db().classFactory)
         assert (kind, state) == (type(world.note), {"tags": [1]})
+
+
+def test_weak_references_to_stored_objects_are_kept(system: System) -> None:
+    """They lead to the same object after a resume, and to None if it is not there any more."""
+    system.run("from persistent import Persistent\nclass Note(Persistent): pass", "from persistent.wref import WeakRef")
+    system.run("world.note = Note(); world.note.n = 1; world.refs = [WeakRef(world.note)]; ref = WeakRef(world.note)")
+    system.resume()
+    assert system.run("world.refs[0]() is ref() is world.note, ref().n") == (True, 1)
+    assert system.elsewhere("world.refs[0]() is ref() is world.note, ref().n") == ["(True, 1)"]

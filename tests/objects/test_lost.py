@@ -264,3 +264,11 @@ def test_an_object_of_a_lost_class_says_how_to_get_it_again(system: System) -> N
     assert "make.<locals>.Inner" in told
     assert "to get it again: evaluate 'inner = make()'" in told
     assert told.count("<Lost") == 1
+
+
+def test_an_object_whose_repr_fails_is_told_as_lost(system: System) -> None:
+    """What cannot be stored need not be able to say what it is."""
+    system.run("class Shy:\n    def __repr__(self): raise ValueError\n    def __reduce__(self): raise TypeError")
+    (notice,) = system.notices("x = Shy()")
+    assert notice.startswith("x holds a workspace.Shy (")
+    assert system.elsewhere("x")[0].startswith("<Lost: a workspace.Shy (")

@@ -389,6 +389,29 @@ def test_keys_that_are_hashed_no_more_stop_no_turn(system: System, monkeypatch: 
     assert system.run("stuck.other, len(stuck.ordered)") == ([1], 1)
 
 
+def test_a_variable_of_a_closure_that_had_no_value_has_none_again(system: System) -> None:
+    """And what hangs on a named tuple is put back."""
+    system.image.modules["late"] = (
+        "from collections import namedtuple\nPair = namedtuple('Pair', 'left right')\npair = Pair([], [])\n"
+        "def make():\n    def put(value):\n        nonlocal x\n        x = value\n    def get(): return x\n"
+        "    if False: x = 1\n    return put, get\nput, get = make()"
+    )
+    system.run("import late", "late")
+    fails(system, "late.put(5); late.pair.left.append(1)")
+    assert isinstance(system.fail("late.get()"), NameError)
+    assert system.run("late.pair") == ([], [])
+    system.run("late.put(6)")
+    fails(system, "late.put(7)")
+    assert system.run("late.get()") == 6
+
+
+def test_an_object_on_a_class_that_is_set_from_outside_is_said(system: System) -> None:
+    """It hangs on code, and lives until the system stops; the contents of a closure too."""
+    system.run("class Slots:\n    __slots__ = 'x',", "class Dog:\n    tag = Slots()")
+    (notice,) = system.notices("Dog.tag.x = 1")
+    assert notice.startswith("Dog.tag was set from outside its definition")
+
+
 def test_objects_of_the_host_are_left_alone(system: System) -> None:
     """A queue or a logger may belong to other threads, a persistent object is in the image."""
     system.image.modules["host"] = (

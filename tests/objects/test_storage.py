@@ -6,6 +6,7 @@ import errno
 import inspect
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
 
 import piety
-from piety.errors import CommitFailed
+from piety.errors import CommitFailed, NoAccess, PietyInUse
 from piety.objects import index as index_file
 from piety.objects.broken import find
 from piety.objects.connection import open_database
@@ -112,6 +113,17 @@ def test_file_that_ends_within_a_finished_turn_opens_and_keeps_the_rest(
     assert (path.parent / "image.fs.tr0").read_bytes() == rest
     (record,) = caplog.records
     assert "image.fs.tr0" in record.getMessage()
+
+
+def test_each_tail_that_is_cut_off_is_kept(path: Path) -> None:
+    """Nothing is written over what was kept before."""
+    for _ in range(2):
+        *_before, kept, end = turns(path, 2)
+        os.truncate(path, end - 5)
+        numbers(path)
+        assert path.stat().st_size == kept
+    assert (path.parent / "image.fs.tr0").exists()
+    assert (path.parent / "image.fs.tr1").exists()
 
 
 class Killed(BaseException):
@@ -222,6 +234,24 @@ def test_kill_around_a_huge_turn_costs_no_full_read(path: Path, monkeypatch: pyt
         found, end, _last = index_file.read(f"{path}.index")
         index_file.close(found)
         assert moment == "before" or end == storage._pos
+
+
+def test_huge_turn_has_its_index_saved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and nothing of the way there is left."""
+    turns(path, 1)
+    monkeypatch.setattr(f"{STORAGE}.HUGE", 3)
+    storage = ImageStorage(str(path))
+    transaction = TransactionMetaData()
+    storage.tpc_begin(transaction)
+    for _ in range(5):
+        storage.store(storage.new_oid(), b"\0" * 8, pickle.dumps(None, 3) * 2, "", transaction)
+    storage.tpc_vote(transaction)
+    storage.tpc_finish(transaction)
+    found, end, _last = index_file.read(f"{path}.index")
+    assert (end, len(found)) == (storage._pos, len(storage))
+    index_file.close(found)
+    assert not (path.parent / "image.fs.index.ahead").exists()
+    storage.close()
 
 
 # -- the index that is saved
@@ -595,6 +625,30 @@ def test_last_turn(system: System) -> None:
     system.image.evaluate("x = 1\ny = 2", user="eve")
     _tid, who, what = system.image.storage.last_turn()
     assert (who, what) == ("eve", "x = 1 ...")
+
+
+# -- what cannot be opened
+
+
+@pytest.mark.parametrize(
+    ("lock", "told"),
+    [("", "by another process"), ("nobody", "by another process"), (" 999999999", "by process 999999999 (?)")],
+)
+def test_image_in_use_by_somebody_unknown_is_told(path: Path, lock: str, told: str) -> None:
+    """Whatever the file of the lock says, and though the process cannot be looked at."""
+    turns(path, 1)
+    with opened(path):
+        Path(f"{path}.lock").write_text(lock)
+        with pytest.raises(PietyInUse, match=re.escape(f"is in use {told}; stop that one first")):
+            numbers(path)
+    assert numbers(path) == [0]
+
+
+def test_image_that_cannot_be_read_is_told(path: Path) -> None:
+    """What stands in its place may be a folder."""
+    path.mkdir()
+    with pytest.raises(NoAccess, match="cannot be opened for writing: Is a directory"):
+        numbers(path)
 
 
 # -- the private names of ZODB on which the storage stands: if one of these fails, so does what it says

@@ -294,3 +294,15 @@ def test_a_module_that_was_imported_can_become_a_variable_and_back(system: Syste
     system.run("import json")
     system.resume()
     assert system.run("json.dumps([1])") == "[1]"
+
+
+def test_a_builtin_that_is_added_later_is_found(system: System) -> None:
+    """By whoever: gettext puts its `_` there."""
+    system.run("import builtins", "builtins.added_later = 5")
+    try:
+        assert system.run("added_later") == 5
+        system.run("def f(): return added_later")
+        assert system.run("f()") == 5
+    finally:
+        system.run("del builtins.added_later")
+    assert isinstance(system.fail("added_later"), NameError)

@@ -6,6 +6,7 @@ import inspect
 
 import pytest
 
+from piety.objects.workspace import KEPT_SOURCES
 from tests.conftest import System
 
 
@@ -235,6 +236,16 @@ def test_a_function_that_deletes_works_after_a_resume(system: System) -> None:
     assert isinstance(system.fail("f()"), NameError)
 
 
+def test_a_definition_that_was_not_deleted_after_all_stays(system: System) -> None:
+    """The statement failed before it came to it."""
+    system.run("def f(): return 1")
+    system.resume()
+    system.run("try: del missing, f\nexcept NameError: pass")
+    assert system.run("f()") == 1
+    assert definitions(system) == ["f"]
+    assert system.elsewhere("f()") == ["1"]
+
+
 # -- _ and it
 
 
@@ -372,3 +383,22 @@ def test_a_repr_that_fails_is_told(system: System) -> None:
     assert system.run("items") == []
     system.run("class B:\n    def __repr__(self): raise KeyboardInterrupt")
     assert "fails with KeyboardInterrupt" in show(system, "B()")
+
+
+def test_a_definition_that_needs_itself_says_so(system: System) -> None:
+    """Its name means nothing until it has run, as in any module."""
+    system.run("def f(): return 1", "g = None")
+    with system.image.turn("break it") as world:
+        world.workspace.definitions["f"].source = "f = f"
+        world.workspace.definitions["f"].code.clear()
+    system.resume()
+    assert isinstance(system.fail("f()"), NameError)
+    assert system.run("1") == 1
+
+
+def test_the_oldest_sources_are_let_go(system: System) -> None:
+    """A loop that makes ever new ones must not fill the memory."""
+    for number in range(KEPT_SOURCES + 5):
+        system.run(f"x = {number}")
+    assert len(system.image._turns.evaluator._kept) == KEPT_SOURCES
+    assert system.run("x = 0; x") == 0
