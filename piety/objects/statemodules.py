@@ -10,11 +10,13 @@ them their first values only, and after that they rest and are brought in like v
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 import types
 from collections.abc import Iterator
 from typing import Any
 
+from piety.objects.changes import never_changes
 from piety.objects.variables import MISSING, RestingNames, Space
 
 _plain_dict: Any = vars(types.ModuleType)["__dict__"]
@@ -66,6 +68,7 @@ def namespace_of(module: types.ModuleType) -> dict[str, Any]:
     return namespace
 
 
+@never_changes
 class State:
     """The variables of a loaded module, as its own code finds them.
 
@@ -79,9 +82,13 @@ class State:
         self._first = False  # the source runs: it sees its own first values only
         self._namespace = namespace_of(module)
         builtins = RestingNames(self.bring)
-        builtins["globals"] = self._globals
+        builtins["globals"] = self.globals
         self._namespace["__builtins__"] = builtins
         self._namespace["__piety__"] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The module's `globals` may be kept in the image: it is that of the module again when it is loaded."""
+        return state_of, (self.space.module,)
 
     def bring(self, name: str) -> Any:
         """The value of a resting variable, brought into the namespace; `MISSING` if there is none."""
@@ -126,12 +133,17 @@ class State:
         if "__getattr__" in self._namespace:
             module.__class__ = AskingModule
 
-    def _globals(self) -> dict[str, Any]:
+    def globals(self) -> dict[str, Any]:
         """`globals()` with every variable in it."""
         namespace = sys._getframe(1).f_globals
         if namespace is self._namespace:
             self.bring_all()
         return namespace
+
+
+def state_of(name: str) -> State | None:
+    """The state of a module of the image, which is imported if need be."""
+    return _state_of(importlib.import_module(name))
 
 
 def _deleted(code: types.CodeType) -> Iterator[str]:

@@ -1030,3 +1030,13 @@ def test_a_mistake_is_one_line(
     assert len(said.splitlines()) == 1
     assert said.startswith("piety: ")
     assert closed.file()[1] == before
+
+
+def test_the_globals_function_of_a_module_can_be_kept(system: System) -> None:
+    """It is that of the module again, and carries nothing of the process with it."""
+    system.image.modules["shed"] = (
+        "__state__ = ('tools', 'n')\ntools = [globals]\nn = 1\ndef look(): return tools[0]()['n']"
+    )
+    assert system.notices("import shed; shed.n = 2; shed.tools.append(3)") == []
+    assert system.run("shed.look()") == 2
+    assert system.elsewhere("import shed; shed.look(), len(shed.tools)") == ["(2, 2)"]
