@@ -2,9 +2,9 @@
 
 From what it tells the changes of a turn are found (`changes.py`), and through it they are committed.
 
-Private names of ZODB are touched in two modules: those of Connection and what it reads and writes with here, those of
-FileStorage in `storage.py`.  Each is listed and guarded by a test, here in `tests/objects/test_connection.py` (the
-setting `install_requires` pins ZODB's minor version):
+Private names of ZODB are touched in three modules: those of Connection and what it reads and writes with here, those
+of FileStorage in `storage.py`, and one of fsIndex in `index.py`.  Each is listed and guarded by a test, here in
+`tests/objects/test_connection.py` (the setting `install_requires` pins ZODB's minor version):
 
     Connection._store_objects   called with an ObjectWriter for each object that is written, and those it reaches
     Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost

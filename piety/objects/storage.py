@@ -10,9 +10,9 @@ transaction that is being made; `image.fs.index.ahead` is the index of a huge on
 A transaction is written with the status "c", and counts from the moment when that one byte becomes " ".  So what
 a pulled plug leaves is a file that ends in an unfinished transaction, and opening cuts that off.
 
-Private names of ZODB are touched in two modules: those of FileStorage here, those of Connection and what it reads and
-writes with in `connection.py`.  Each is listed and guarded by a test, here in `tests/objects/test_storage.py` (the
-setting `install_requires` pins ZODB's minor version):
+Private names of ZODB are touched in three modules: those of FileStorage here, those of Connection and what it reads
+and writes with in `connection.py`, and one of fsIndex (`_data`) in `index.py`.  Each is listed and guarded by a test,
+here in `tests/objects/test_storage.py` (the setting `install_requires` pins ZODB's minor version):
 
     FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
                                 index, the end of what it knows and the transaction there, or None
