@@ -14,14 +14,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from transaction import TransactionManager
-
 from piety.errors import NewerFormat, NoImage, NoTurn, PietyError, PietyInUse, TooLate
 from piety.objects.broken import find
 from piety.objects.connection import ImageConnection, open_database
 from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts
 from piety.objects.storage import ImageStorage, damaged
+from piety.objects.transactions import Transactions
 from piety.objects.turns import Outcome, Turn, Turns, one_line
 from piety.objects.variables import MISSING
 from piety.objects.workspace import NAME, Evaluator
@@ -72,7 +71,7 @@ class Image:
         self._renames: dict[str, str] = {}
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
         try:
-            self._connection: ImageConnection = self._db.open(TransactionManager(explicit=True))
+            self._connection: ImageConnection = self._db.open(Transactions())
             self._turns = Turns(self._connection, self._db.storage, _user())
             if create:
                 self._make_world()
@@ -293,7 +292,7 @@ class Image:
     @contextlib.contextmanager
     def reading(self) -> Iterator[ImageConnection]:
         """A connection of its own, to read much with, in a turn that is always undone."""
-        transactions = TransactionManager(explicit=True)
+        transactions = Transactions()
         with self.look():
             connection: ImageConnection = self._db.open(transactions)
             transactions.begin()

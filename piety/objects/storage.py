@@ -11,7 +11,8 @@ A transaction is written with the status "c", and counts from the moment when th
 a pulled plug leaves is a file that ends in an unfinished transaction, and opening cuts that off.
 
 Private names of ZODB are touched in three modules: those of FileStorage here, those of Connection and what it reads
-and writes with in `connection.py`, and one of fsIndex (`_data`) in `index.py`.  Each is listed and guarded by a test,
+and writes with in `connection.py`, and one of fsIndex (`_data`) in `index.py`; those of the package transaction are
+in `transactions.py`.  Each is listed and guarded by a test,
 here in `tests/objects/test_storage.py` (the setting `install_requires` pins ZODB's minor version):
 
     FileStorage._restore_index  called while opening, after the lock is taken and before the file is read; gives the
