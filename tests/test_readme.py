@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from piety import daemon
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
@@ -89,6 +91,26 @@ def test_a_wrong_expectation_is_found(tmp_path: Path, right: str, wrong: str, li
     assert right in SAMPLE
     found = differences(SAMPLE.replace(right, wrong), tmp_path)
     assert [each.example.line for each in found] == [line], [str(each) for each in found]
+
+
+RUNNING = """\
+```console
+$ export PIETY_HOME=~/"another home"
+$ piety
+$ piety status
+the system runs since ...
+$ piety run --until-idle
+piety: ...
+$ echo $PIETY_HOME
+.../another home
+```
+"""
+
+
+def test_the_system_runs_on_as_it_does_for_a_person(tmp_path: Path) -> None:
+    """From the first `$ piety` on, in the home that the text names; at the end of the text it is stopped."""
+    assert [str(each) for each in differences(RUNNING, tmp_path)] == []
+    assert daemon.status(str(tmp_path / "another home")) is None
 
 
 def test_a_block_begins_with_a_prompt(tmp_path: Path) -> None:

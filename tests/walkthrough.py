@@ -12,9 +12,10 @@ it left; every other block is passed over:
     42
     ```
 
-`$ piety` alone begins a shell, whose `>>> ` lines may stand in the same block; `exit` ends it, and so does the end of
-the block.  What a shell says by way of greeting is not compared.  In what is expected, `...` stands for anything
-(right below a source it goes on with that).
+`$ piety` alone starts the system, as it does at a terminal, and begins a shell, whose `>>> ` lines may stand in the same
+block; `exit` ends it, and so does the end of the block.  What a shell says by way of greeting is not compared.  The
+system runs on, until the text stops it, or ends.  `$ export NAME=VALUE` counts for all that follows.  In what is
+expected, `...` stands for anything (right below a source it goes on with that).
 `python tests/walkthrough.py FILE` runs one text and prints what differs.
 """
 
@@ -92,7 +93,7 @@ class Walkthrough:
         piety.chmod(0o755)
         (folder / "work").mkdir()
         root = Path(__file__).resolve().parent.parent
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(root),
@@ -100,35 +101,50 @@ class Walkthrough:
             "PIETY_HOME": str(folder / "home"),
         }
         self._shell: subprocess.Popen[str] | None = None
+        self._started: set[str] = set()  # homes whose systems may run
 
     def differences(self, text: str) -> Iterator[Difference]:
         """Run all examples of a text; those that gave something else."""
         block = -1
-        for example in examples(text):
-            if example.block != block or example.prompt == "$ ":
-                self.close()
-            block = example.block
-            got = self._run(example)
-            if got is not None and not matches(example.expected, got):
-                yield Difference(example, got)
-        self.close()
+        try:
+            for example in examples(text):
+                if example.block != block or example.prompt == "$ ":
+                    self.close()
+                block = example.block
+                got = self._run(example)
+                if got is not None and not matches(example.expected, got):
+                    yield Difference(example, got)
+        finally:
+            self.close()
+            for home in self._started:
+                self._command(f"piety stop --now --home '{home}'")
 
     def _run(self, example: Example) -> str | None:
         """What comes of an example; None if that is not compared."""
+        source = example.source.strip()
         if example.prompt == ">>> ":
             return self._type(example.source)
-        if example.source.strip() in _SHELLS:
-            return None  # begun at its first example
-        done = subprocess.run(
-            ["sh", "-c", example.source], env=self._environment, cwd=self._folder / "work", text=True,
+        if source in _SHELLS:  # the shell begins with its first example
+            self._command("piety start")
+            self._started.add(self.environment["PIETY_HOME"])
+            return None
+        if source.startswith("export "):
+            name = source.removeprefix("export ").partition("=")[0]
+            self.environment[name] = self._command(f'{source}; printf %s "${name}"')
+            return ""
+        return self._command(example.source)
+
+    def _command(self, source: str) -> str:
+        """Give a command to a person's own shell; what that shows."""
+        return subprocess.run(
+            ["sh", "-c", source], env=self.environment, cwd=self._folder / "work", text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-        return done.stdout
+        ).stdout  # fmt: skip
 
     def _type(self, source: str) -> str:
         if self._shell is None:
             self._shell = subprocess.Popen(
-                ["piety", "shell"], env=self._environment, cwd=self._folder / "work", text=True,
+                ["piety", "shell"], env=self.environment, cwd=self._folder / "work", text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
             self._type("")  # it greets, or says that it makes a home
