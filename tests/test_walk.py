@@ -6,10 +6,9 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
 from terminals import CTRL_Z, ENTER, PASTE, PASTED, Terminal
 
-from piety import daemon
+import piety
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -25,7 +24,7 @@ class OnTerminal(walkthrough.Walkthrough):
     terminal: Terminal | None = None
 
     def _type(self, source: str) -> str:
-        self.terminal = terminal = self.terminal or Terminal()
+        self.terminal = terminal = self.terminal or Terminal(**self.environment)
         terminal.types(PASTE, source, PASTED, ENTER)
         terminal.sees("\x1b[?2004l")  # what was typed is taken
         if source == "exit\n":
@@ -45,14 +44,14 @@ class OnTerminal(walkthrough.Walkthrough):
             self.terminal.stop()
 
 
-def test_the_walk_can_be_typed_along(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of it, in order, in a new home, with clocks that tick meanwhile."""
+def test_the_walk_can_be_typed_along(home: Path, tmp_path: Path) -> None:
+    """All of it, in order, with clocks that tick meanwhile, by a person who has tasks in their own home already."""
+    with piety.open(home, create=True) as image:
+        assert image.evaluate("reminder = spawn(message, print, name='remind')").error is None
     walk = OnTerminal(tmp_path)
-    monkeypatch.setenv("PIETY_HOME", str(tmp_path / "home"))
     try:
         text = (HERE.parent / "docs" / "tasks.md").read_text(encoding="utf-8")
         assert len(list(walkthrough.examples(text))) > 30
         assert [str(each) for each in walk.differences(text)] == []
     finally:
         walk.stop()
-        daemon.stop(str(tmp_path / "home"), now=True)
