@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from piety.errors import HomeExists, NoHome
+from piety.errors import HomeExists, NoHome, NotEmpty
 from piety.objects.image import IMAGE_FILE, Image
 from piety.objects.variables import MISSING
-from piety.places import Place, absolute
+from piety.places import Place, absolute, command
+
+_BIRTH = ".birth-"  # begins the name of the folder in which an image is born
 
 
 def is_home(place: str) -> bool:
@@ -39,20 +41,25 @@ def open(home: Place | None = None, create: bool = False) -> Image:
         )
     if create:
         return make(place)
-    raise NoHome(f"there is no home at {place}; make one with: piety new --home {place}")
+    raise NoHome(f"there is no home at {place}; make one with: {command('new', place)}")
 
 
 def make(home: Place | None = None) -> Image:
-    """Make a home and open its image.  Raises `HomeExists`.
+    """Make a home and open its image.  Raises `HomeExists`, and `NotEmpty` for a folder with anything else in it.
 
     The image is born beside its place and moved there when it is whole, so that a pulled plug leaves no half of one.
     """
     place = absolute(home)
     folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
-    birth = f"{place}/.birth-{os.urandom(4).hex()}"
-    there = HomeExists(f"there is a home at {place} already; resume it with: piety --home {place}")
+    birth = f"{place}/{_BIRTH}{os.urandom(4).hex()}"
+    there = HomeExists(f"there is a home at {place} already; resume it with: {command('', place)}")
     if is_home(place):
         raise there
+    if other := _what_lies_in(place):
+        raise NotEmpty(
+            f"a home needs a folder of its own, and in {place} lies {other!r}; make it in a new one with: "
+            f"{command('new', os.path.join(place, 'piety'))}"
+        )
     made = not os.path.exists(place)
     try:
         os.makedirs(os.path.dirname(f"{birth}/{IMAGE_FILE}"))
@@ -74,6 +81,14 @@ def make(home: Place | None = None) -> Image:
             raise there from None
         raise
     return _whole(Image(place))
+
+
+def _what_lies_in(place: str) -> str | None:
+    """Something that lies in a folder, if anything does but the beginning of a home."""
+    try:
+        return next((name for name in sorted(os.listdir(place)) if not name.startswith(_BIRTH)), None)
+    except OSError:  # it is no folder, or none that we may read: making a home in it says so
+        return None
 
 
 def _whole(image: Image) -> Image:

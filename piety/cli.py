@@ -82,6 +82,10 @@ class _Home:
         self._is_named = bool(named)
         self.place = places.absolute(named or None)  # `--home ""` names none
 
+    def command(self, words: str = "") -> str:
+        """A command on this home, to suggest."""
+        return places.command(words, self.place)
+
     def running(self) -> Wire | None:
         """A connection to the system that runs there; None if it rests."""
         if not os.path.exists(f"{self.place}/{places.SOCKET}"):
@@ -95,8 +99,9 @@ class _Home:
         from piety import boot
 
         if not self._is_named and not boot.is_home(self.place):
+            image = boot.make(self.place)
             click.echo(f"piety: a new home at {self.place}", err=True)
-            return boot.open(create=True)
+            return image
         return boot.open(self.place)
 
     def make_at_first_use(self) -> None:
@@ -160,7 +165,7 @@ def new(home: str | None) -> None:
     """Make a home with a new image; refuses one that is there."""
     from piety import boot
 
-    place = home or click.get_current_context().find_root().params.get("home") or places.default_home()
+    place = places.absolute(home or click.get_current_context().find_root().params.get("home") or None)
     boot.make(place).close()
     click.echo(f"a new home at {place}")
 
@@ -176,7 +181,7 @@ def start(home: _Home, safe: bool) -> None:
     from piety import daemon
 
     if home.running() is not None:
-        raise PietyError(f"the system of {home.place} runs already; to see it: piety status")
+        raise PietyError(f"the system of {home.place} runs already; to see it: {home.command('status')}")
     home.make_at_first_use()
     pid = daemon.start(home.place, safe=safe or _is_safe())
     click.echo(f"the system of {home.place} runs (process {pid})")
@@ -248,7 +253,7 @@ def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> No
 def attach(home: _Home, session: str | None) -> None:
     """Make this terminal a front of the running system."""
     if home.running() is None:
-        raise PietyError(f"no system runs in {home.place}; start it with: piety")
+        raise PietyError(f"no system runs in {home.place}; start it with: {home.command()}")
     _attach(home, session)
 
 
@@ -284,7 +289,7 @@ def _watch(home: _Home) -> None:
             click.clear()
             remote.perform(connection, "tasks", as_json=False)
             time.sleep(1)
-        raise PietyError(f"no system runs in {home.place}; what rests does not change: piety tasks")
+        raise PietyError(f"no system runs in {home.place}; what rests does not change: {home.command('tasks')}")
     except KeyboardInterrupt:
         click.echo()
 
@@ -331,7 +336,9 @@ def _shell(home: _Home) -> None:
     from piety.browser.shell import enter, read
 
     if _is_safe() and home.running() is not None:
-        raise PietyError(f"the system of {home.place} runs already, with its tasks; to stop it: piety stop --now")
+        raise PietyError(
+            f"the system of {home.place} runs already, with its tasks; to stop it: {home.command('stop --now')}"
+        )
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         if home.running() is None:
             from piety import daemon
@@ -361,7 +368,9 @@ def _attach(home: _Home, session: str | None) -> None:
     try:
         status = attach.attach(home.place, session)
     except wire.Gone:
-        raise PietyError(f"the system of {home.place} stopped in this moment; start it with: piety") from None
+        raise PietyError(
+            f"the system of {home.place} stopped in this moment; start it with: {home.command()}"
+        ) from None
     click.get_current_context().exit(status)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from piety.browser import remote, wire
 from piety.errors import PietyError
-from piety.places import SOCKET
+from piety.places import SOCKET, command
 
 LOG = "log"
 LOG_KEPT = 1 << 20  # bytes of an old log that a new start leaves there
@@ -47,10 +47,10 @@ def start(home: str, safe: bool = False) -> int:
     Raises `PietyError` if it does not come up, with its reason.
     """
     reading, writing = os.pipe()
-    command = [sys.executable, "-P", "-m", "piety", "run", "--home", home, "--ready", str(writing)]
+    line = [sys.executable, "-P", "-m", "piety", "run", "--home", home, "--ready", str(writing)]
     with _log(home) as log:
         process = subprocess.Popen(
-            command + ["--safe"] * safe,
+            line + ["--safe"] * safe,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -119,7 +119,7 @@ def interrupt(home: str) -> str | None:
     """Stop the turn that runs; what it was, or None.  Raises `PietyError` if no system runs."""
     connection = connect(home)
     if connection is None:
-        raise PietyError(f"no system runs in {home}; start it with: piety start --home {home}")
+        raise PietyError(f"no system runs in {home}; start it with: {command('start', home)}")
     label: str | None = remote.answer(connection, "interrupt")
     return label
 

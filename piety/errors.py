@@ -6,7 +6,9 @@ it reaches a person without a traceback.  Anything else that escapes from Piety 
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # who attaches imports this too, and should have a prompt at once
+    from typing import Any
 
 
 class PietyError(Exception):
@@ -19,6 +21,10 @@ class NoHome(PietyError):
 
 class HomeExists(PietyError):
     """A home is there already, and a new one would take its place."""
+
+
+class NotEmpty(PietyError):
+    """Other things lie where a home was to be made."""
 
 
 class PietyInUse(PietyError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,14 @@ def place(tmp_path: Path) -> Path:
     return home
 
 
-def run(home: Path | None, *arguments: str, stdin: str = "", **environment: str) -> Run:
+def run(home: Path | None, *arguments: str, stdin: str = "", cwd: Path | None = None, **environment: str) -> Run:
     named = {"PIETY_HOME": str(home)} if home is not None else {}
     kept = {name: value for name, value in os.environ.items() if name != "PIETY_HOME"}
     return subprocess.run(
         [sys.executable, "-P", "-m", "piety", *arguments],
         env={**kept, **named, **environment},
         input=stdin,
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
@@ -95,6 +97,63 @@ def test_new_leaves_the_rights_of_a_folder_that_was_there(tmp_path: Path) -> Non
     run(None, "new", "--home", str(tmp_path / "fresh"))
     modes = [path.stat().st_mode & 0o777 for path in (there, there / "image", tmp_path / "fresh")]
     assert modes == [0o755, 0o700, 0o700]
+
+
+@pytest.mark.parametrize("by", ["new", "at first use", "from Python"])
+def test_no_home_is_made_among_other_things(tmp_path: Path, by: str) -> None:
+    """They are left alone; one line says what to type instead, and that works."""
+    place = tmp_path / "my things"
+    place.mkdir()
+    (place / "notes").write_text("mine")
+    if by == "from Python":
+        with pytest.raises(piety.errors.NotEmpty) as raised:
+            piety.open(place, create=True)
+        told = f"piety: {raised.value}\n"
+    else:
+        done = run(place, *(["new"] if by == "new" else ["eval", "1"]))
+        assert (done.returncode, done.stdout) == (2, "")
+        told = done.stderr
+    advice = f"piety new --home '{place}/piety'\n"
+    assert told == f"piety: a home needs a folder of its own, and in {place} lies 'notes'; make it in a new one with: {advice}"
+    assert [each.name for each in place.iterdir()] == ["notes"]
+    assert run(None, *shlex.split(advice)[1:]).returncode == 0
+
+
+def test_a_birth_that_a_pulled_plug_has_ended_is_no_hindrance(tmp_path: Path) -> None:
+    """It is ours."""
+    (tmp_path / "home" / ".birth-12345678" / "image").mkdir(parents=True)
+    assert run(tmp_path / "home", "new").returncode == 0
+
+
+def test_a_new_home_is_told_when_it_is_there(tmp_path: Path) -> None:
+    """Nothing is said of one that could not be made."""
+    (tmp_path / "file").write_text("mine")
+    for command in (["new"], ["eval", "1"]):
+        done = run(tmp_path / "file" / "home", *command)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "cannot be made" in done.stderr
+    assert run(None, "new", "--home", "relative", cwd=tmp_path).stdout == f"a new home at {tmp_path}/relative\n"
+
+
+@pytest.mark.parametrize("named", ["", "~", "~/home"])
+def test_an_empty_HOME_is_told(tmp_path: Path, named: str) -> None:
+    """Nothing is made at the root of the disk; a home that is named needs no HOME."""
+    nobody = {"HOME": "", "XDG_DATA_HOME": "", "PIETY_HOME": named}
+    for command in (["eval", "1"], ["new"], [], ["status"]):
+        done = run(None, *command, **nobody)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.startswith("piety: HOME is empty")
+    assert run(None, "new", "--home", str(tmp_path / "home"), **nobody).returncode == 0
+    assert run(None, "new", "--home", str(tmp_path / "home"), **nobody).stderr.count("\n") == 1
+
+
+def test_suggested_commands_can_be_typed(tmp_path: Path) -> None:
+    """With the home that was named, quoted; without one that goes without saying."""
+    odd = tmp_path / "it's a home"
+    assert run(None, "eval", "1", "--home", str(odd)).stderr.endswith(f" piety new --home {shlex.quote(str(odd))}\n")
+    assert run(None, "attach", "--home", str(odd)).stderr.endswith(f"start it with: piety --home {shlex.quote(str(odd))}\n")
+    assert run(odd, "attach").stderr.endswith("start it with: piety\n")
+    assert run(odd, "interrupt").stderr.endswith("start it with: piety start\n")
 
 
 def test_use_of_a_lost_object_shows_the_user_code_alone(place: Path) -> None:

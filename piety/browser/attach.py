@@ -11,13 +11,14 @@ import select
 import sys
 import termios
 
+from piety import places
 from piety.browser import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-GONE = "piety: the system stopped; what it reported done is done. To go on: piety\n"
+GONE = "piety: the system stopped; what it reported done is done. To go on: "
 
 
 def attach(home: str, session: str | None = None) -> int:
@@ -48,7 +49,7 @@ def attach(home: str, session: str | None = None) -> int:
         _signal.signal(_signal.SIGWINCH, resized)
         termios.tcsetattr(0, termios.TCSADRAIN, before)
     if status is None:
-        sys.stderr.write(f"\n{GONE}")
+        sys.stderr.write(f"\n{GONE}{places.command('', home)}\n")
     return 1 if status is None else status
 
 
