@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from piety import __version__, places
+from piety.browser.wire import Wire
 from piety.deferred import starting
-from piety.errors import PietyError
+from piety.errors import HomeExists, PietyError, SystemRuns
 
 if TYPE_CHECKING:
-    from piety.browser.wire import Wire
     from piety.objects.image import Image
     from piety.verbs import Say
 
@@ -95,14 +95,27 @@ class _Home:
         return daemon.connect(self.place)
 
     def open(self) -> Image:
-        """Its image; the default home is made at its first use, a named one is not."""
+        """Its image, as soon as it is free; the default home is made at its first use, a named one is not."""
+        from piety.waiting import when_free
+
+        return when_free(self.place, self._open, _tell)
+
+    def _open(self) -> Image:
         from piety import boot
 
         if not self._is_named and not boot.is_home(self.place):
-            image = boot.make(self.place)
-            click.echo(f"piety: a new home at {self.place}", err=True)
+            try:
+                image = boot.make(self.place)
+            except HomeExists:  # another command was faster
+                return boot.open(self.place)
+            _tell(f"a new home at {self.place}")
             return image
         return boot.open(self.place)
+
+    def must_rest(self) -> None:
+        """Raise `SystemRuns` if its system runs."""
+        if self.running() is not None:
+            raise SystemRuns(self.place)
 
     def make_at_first_use(self) -> None:
         from piety import boot
@@ -110,19 +123,47 @@ class _Home:
         if not boot.is_home(self.place):
             self.open().close()
 
+    def start(self, safe: bool) -> int:
+        """Start its system in a process of its own; the number of that."""
+        from piety import daemon
+
+        self.make_at_first_use()
+        return daemon.start(self.place, safe, _tell)
+
+    def start_if_it_rests(self, safe: bool) -> None:
+        """The same; that another command was faster is as well."""
+        try:
+            self.start(safe)
+        except PietyError:
+            if safe or self.running() is None:
+                raise
+
+    def reach(self) -> Wire | Image:
+        """A connection to the system that runs there, or its image if it rests."""
+        from piety.waiting import when_free
+
+        return when_free(self.place, lambda: self.running() or self._open(), _tell)
+
     def perform(self, verb: str, **arguments: Any) -> None:
         """Do a verb, on the system that runs or on the resting image, and exit with its status."""
         connection = self.running()
-        if connection is not None:
-            from piety.browser import remote
-
-            status = remote.perform(connection, verb, **arguments)
-        else:
+        if connection is None:
             with starting():  # what opening an image needs
                 from piety import verbs
-            with self.open() as image:
-                status = verbs.VERBS[verb](image, _say(), **arguments)
-        click.get_current_context().exit(status)
+            there = self.reach()
+            if not isinstance(there, Wire):
+                with there as image:
+                    status = verbs.VERBS[verb](image, _say(), **arguments)
+                click.get_current_context().exit(status)
+            connection = there
+        from piety.browser import remote
+
+        click.get_current_context().exit(remote.perform(connection, verb, **arguments))
+
+
+def _tell(text: str) -> None:
+    """Tell a person about what goes on, beside the output."""
+    click.echo(f"piety: {text}", err=True)
 
 
 def _say() -> Say:
@@ -178,12 +219,8 @@ def new(home: str | None) -> None:
 @_with_home
 def start(home: _Home, safe: bool) -> None:
     """Start the system in a process of its own."""
-    from piety import daemon
-
-    if home.running() is not None:
-        raise PietyError(f"the system of {home.place} runs already; to see it: {home.command('status')}")
-    home.make_at_first_use()
-    pid = daemon.start(home.place, safe=safe or _is_safe())
+    home.must_rest()
+    pid = home.start(safe=safe or _is_safe())
     click.echo(f"the system of {home.place} runs (process {pid})")
 
 
@@ -241,9 +278,10 @@ def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> No
     """Run the system in the foreground."""
     from piety import daemon
 
+    home.must_rest()
     home.make_at_first_use()
     click.get_current_context().exit(
-        daemon.run(home.place, until_idle=until_idle, safe=safe or _is_safe(), ready=ready)
+        daemon.run(home.place, until_idle=until_idle, safe=safe or _is_safe(), ready=ready, tell=_tell)
     )
 
 
@@ -333,33 +371,37 @@ def _is_safe() -> bool:
 
 
 def _shell(home: _Home) -> None:
-    from piety.browser.shell import enter, read
-
     if _is_safe() and home.running() is not None:
         raise PietyError(
             f"the system of {home.place} runs already, with its tasks; to stop it: {home.command('stop --now')}"
         )
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         if home.running() is None:
-            from piety import daemon
-
-            home.make_at_first_use()
-            daemon.start(home.place, safe=_is_safe())
+            home.start_if_it_rests(safe=_is_safe())
         _attach(home, None)
-    elif home.running() is not None:
-        from piety.browser import remote
-
-        def ask(source: str) -> int:
-            connection = home.running()
-            if connection is None:
-                raise remote.Stopped("the system stopped; what it reported done is done")
-            return remote.perform(connection, "enter", source=source)
-
-        click.get_current_context().exit(read(ask))
     else:
-        with home.open() as image:
-            status = read(lambda source: enter(image, _say(), source))
-        click.get_current_context().exit(status)
+        click.get_current_context().exit(_read_statements(home))
+
+
+def _read_statements(home: _Home) -> int:
+    """The shell from a pipe; its exit status."""
+    from piety.browser.shell import enter, read
+
+    there = home.reach()
+    if isinstance(there, Wire):
+        there.close()
+        return read(lambda source: _enter_there(home, source))
+    with there as image:
+        return read(lambda source: enter(image, _say(), source))
+
+
+def _enter_there(home: _Home, source: str) -> int:
+    from piety.browser import remote
+
+    connection = home.running()
+    if connection is None:
+        raise remote.Stopped("the system stopped; what it reported done is done")
+    return remote.perform(connection, "enter", source=source)
 
 
 def _attach(home: _Home, session: str | None) -> None:

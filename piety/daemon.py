@@ -9,25 +9,38 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from piety.browser import remote, wire
-from piety.errors import PietyError
+from piety.errors import PietyError, SystemRuns
 from piety.places import SOCKET, command
+
+if TYPE_CHECKING:
+    from piety.objects.image import Image
+
+Tell = Callable[[str], object]
 
 LOG = "log"
 LOG_KEPT = 1 << 20  # bytes of an old log that a new start leaves there
-_READY = "ready"
+_READY, _NOTE = "ready", "note "
 
 
-def run(home: str, until_idle: bool = False, safe: bool = False, ready: int | None = None) -> int:
-    """Run the system of a home in this process until it is stopped; `ready` is a file that is told when it can be
-    talked to, or why not.  The exit status."""
-    from piety import boot
+def _tell(text: str) -> None:
+    print(f"piety: {text}", file=sys.stderr)
+
+
+def run(
+    home: str, until_idle: bool = False, safe: bool = False, ready: int | None = None, tell: Tell = _tell
+) -> int:
+    """Run the system of a home in this process until it is stopped; the exit status.
+
+    `ready` is a file that is told when it can be talked to, or why not; without it `tell` is told who is waited for.
+    """
     from piety.browser.server import Server
     from piety.scheduler.system import System
 
-    with _Starter(ready) as starter, boot.open(home) as image:
+    with _Starter(ready) as starter, _open(home, tell if ready is None else starter.note) as image:
         system = System(image, safe=safe)
         server = Server(system, home)
         server.start()
@@ -41,10 +54,25 @@ def run(home: str, until_idle: bool = False, safe: bool = False, ready: int | No
     return 0
 
 
-def start(home: str, safe: bool = False) -> int:
+def _open(home: str, tell: Tell) -> Image:
+    """The image of a home, as soon as it is free.  Raises `SystemRuns` if a system has it."""
+    from piety import boot
+    from piety.waiting import when_free
+
+    def begin() -> Image:
+        if (connection := wire_to(home)) is not None:
+            connection.close()
+            raise SystemRuns(home)
+        return boot.open(home)
+
+    return when_free(home, begin, tell)
+
+
+def start(home: str, safe: bool = False, tell: Tell = _tell) -> int:
     """Start the system of a home in a process of its own; its number, when it can be talked to.
 
-    Raises `PietyError` if it does not come up, with its reason.
+    `tell` is told who has the image, if that is waited for.  Raises `PietyError` if it does not come up, with its
+    reason.
     """
     reading, writing = os.pipe()
     line = [sys.executable, "-P", "-m", "piety", "run", "--home", home, "--ready", str(writing)]
@@ -60,7 +88,8 @@ def start(home: str, safe: bool = False) -> int:
         )
     os.close(writing)
     with open(reading, encoding="utf-8") as answer:
-        said = answer.readline().strip()
+        while (said := answer.readline().strip()).startswith(_NOTE):
+            tell(said.removeprefix(_NOTE))
     if said != _READY:
         process.wait()
         raise PietyError(said or f"the system did not come up; what it said is at the end of {home}/{LOG}")
@@ -160,6 +189,11 @@ class _Starter:
             os.write(self._file, f"{text}\n".encode())
             os.close(self._file)
             self._file = None
+
+    def note(self, text: str) -> None:
+        """Tell what goes on meanwhile."""
+        if self._file is not None:
+            os.write(self._file, f"{_NOTE}{text}\n".encode())
 
     def __enter__(self) -> _Starter:
         return self

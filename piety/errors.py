@@ -35,6 +35,16 @@ class PietyInUse(PietyError):
         self.pid = pid
 
 
+class SystemRuns(PietyError):
+    """The system of this home runs already."""
+
+    def __init__(self, home: str) -> None:
+        from piety.places import command
+
+        see, end = command("status", home), command("stop", home)
+        super().__init__(f"the system of {home} runs already; to see it: {see}; to stop it: {end}")
+
+
 class NoImage(PietyError):
     """The file is no image."""
 

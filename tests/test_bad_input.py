@@ -20,6 +20,7 @@ from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 
 import piety
+from piety import waiting
 from piety.cli import piety as command
 from piety.errors import DamagedImage, PietyError
 from piety.objects.check import check_image
@@ -116,16 +117,16 @@ def test_new_where_a_home_is(place: Path) -> None:
     assert f"there is a home at {place} already" in complaint(place, "new")
 
 
-@pytest.mark.parametrize("by", [call, run])
-def test_home_in_use_names_the_process(place: Path, by: Callable[..., tuple[int, str, str]]) -> None:
+def test_home_in_use_names_the_process(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its number and its command."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
     hold = "import sys, piety; image = piety.open(sys.argv[1]); print(1, flush=True); input()"
     line = [sys.executable, "-c", hold, str(place)]
     environment = {**os.environ, "PYTHONPATH": str(Path(piety.__file__).parent.parent)}
     with subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "1\n"
-        told = complaint(place, by=by)
+        told = complaint(place)
         holder.communicate("\n")
     assert f"in use by process {holder.pid} ({sys.executable} -c import sys, piety" in told
     assert turns(place) == [0, 1, 2]

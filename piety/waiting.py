@@ -1,0 +1,61 @@
+"""Waiting for an image that another process has.
+
+Commands on a resting home open its image, each for itself, so those that come together come one after the other: each
+waits a while for the one before it, and says for whom if that takes long.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TypeVar
+
+from piety.errors import PietyInUse
+
+PATIENCE = 5.0  # seconds: more than any short command takes
+QUIET = 1.0  # seconds of waiting about which nothing is said
+PAUSE = 0.05  # seconds between two tries
+_LONGEST = 100  # characters of a command that are shown
+
+T = TypeVar("T")
+
+
+def when_free(home: str, begin: Callable[[], T], say: Callable[[str], object]) -> T:
+    """What `begin` gives, which is tried for a while as long as it raises `PietyInUse`; `say` is told for whom.
+
+    Raises `PietyInUse` with the number of the process that still has the image then.
+    """
+    since, told = monotonic(), None
+    while True:
+        try:
+            return begin()
+        except PietyInUse as error:
+            waited, pid = monotonic() - since, error.pid
+            if pid == os.getpid():
+                raise
+            if waited >= PATIENCE:
+                raise PietyInUse(
+                    f"the image in {home} is in use by {program(pid)}, also after {PATIENCE:g} s; "
+                    "try again when that has ended, or end it",
+                    pid,
+                ) from None
+        if waited >= QUIET and told != pid:
+            say(f"waiting for {program(pid)}, which has the image in {home}")
+            told = pid
+        sleep(PAUSE)
+
+
+def program(pid: int | None) -> str:
+    """A process as a person knows it: its number and its command."""
+    if pid is None:
+        return "another process"
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            words = [os.fsdecode(word) for word in line.read().split(b"\0")]
+    except OSError:  # it has ended, or this is no Linux
+        words = []
+    from textwrap import shorten
+
+    shown = shorten(" ".join(words), _LONGEST, placeholder=" ...")
+    return f"process {pid} ({shown})" if shown else f"process {pid}"
