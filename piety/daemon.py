@@ -121,11 +121,24 @@ def stop(home: str, now: bool = False) -> bool:
         else:
             remote.request(connection, "stop")
         while True:  # until the process is gone, and with it its end of the connection
-            connection.receive()
+            remote.receive(connection, lambda: now or _tell_of_wait(home))
     except wire.Gone:
         return True
     finally:
         connection.close()
+
+
+def _tell_of_wait(home: str) -> bool:
+    """Say what the system, which is to stop, still does."""
+    found = remote.what_runs(home)
+    if found is None:
+        what = "the system, which does not answer"
+    elif found[0] is None:
+        what = "the system"
+    else:
+        what = f"a turn that runs for {found[1]:.0f} s: {found[0]}"
+    remote.say(f"waiting for {what}; to end it at once: {command('stop --now', home)}")
+    return True
 
 
 def wire_to(home: str) -> wire.Wire | None:

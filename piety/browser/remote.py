@@ -1,15 +1,23 @@
-"""A command on a running system: sends the verb and its arguments, and passes on what comes back."""
+"""A command on a running system: sends the verb and its arguments, and passes on what comes back.
+
+A turn that runs for long keeps most commands waiting.  Whoever waits hears what for, and how to end it.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import click
 
 from piety.browser import wire
 from piety.errors import PietyError
+from piety.places import command
+
+QUIET = 1.0  # seconds of waiting about which nothing is said
 
 
 class Stopped(PietyError):
@@ -19,7 +27,7 @@ class Stopped(PietyError):
 def connect(home: str) -> wire.Wire:
     """A connection to the system of a home.  Raises `Gone` if none runs, and `PietyError` if it is another version."""
     connection = wire.Wire(home)
-    kind, body = connection.receive()
+    kind, body = receive(connection, lambda: _tell_of_silence(home))
     hello = json.loads(body) if kind == wire.HELLO else {}
     if hello.get("protocol") != wire.PROTOCOL:
         raise PietyError(
@@ -42,9 +50,11 @@ def perform(connection: wire.Wire, verb: str, **arguments: Any) -> int:
     """
     try:
         request(connection, verb, **arguments)
+        wait = _Wait(connection.home, arguments.get("source"))
         while True:
             try:
-                kind, body = connection.receive()
+                kind, body = receive(connection, wait.tell)
+                wait.is_over = True
                 if kind == wire.EXIT:
                     return int(body)
                 _take(connection, kind, body)
@@ -58,9 +68,73 @@ def answer(connection: wire.Wire, verb: str, **arguments: Any) -> Any:
     """Have a verb done that answers with data."""
     try:
         request(connection, verb, **arguments)
-        return json.loads(connection.receive()[1])
+        return json.loads(receive(connection, lambda: _tell_of_silence(connection.home))[1])
     except wire.Gone:
         raise Stopped("the system stopped before it had answered") from None
+
+
+def receive(connection: wire.Wire, tell: Callable[[], bool]) -> tuple[bytes, bytes]:
+    """The next frame; each second until it comes `tell` is called, up to when that is True: it has said something."""
+    while not connection.comes(QUIET) and not tell():
+        pass
+    return connection.receive()
+
+
+class _Wait:
+    """A command that waits for the first word on what it has asked for, which may be a turn of this source."""
+
+    def __init__(self, home: str, source: str | None) -> None:
+        self._home, self._source = home, source
+        self._since = monotonic()
+        self.is_over = False
+
+    def tell(self) -> bool:
+        """Say what else it waits for, if it does; whether there is nothing more to say."""
+        if self.is_over:
+            return True
+        found = what_runs(self._home)
+        if found is None:
+            return _tell_of_silence(self._home)
+        turn, seconds = found
+        if turn is None or self._is_own(turn, seconds):
+            return False
+        say(f"waiting for a turn that runs for {seconds:.0f} s: {turn}; to stop it: {command('interrupt', self._home)}")
+        return True
+
+    def _is_own(self, turn: str, seconds: float) -> bool:
+        """Whether the turn that runs is what was asked for: it began later, and is called by that source."""
+        begun_before = seconds > monotonic() - self._since
+        return not begun_before and (self._source or "").strip().startswith(turn.removesuffix(" ..."))
+
+
+def what_runs(home: str) -> tuple[str | None, float] | None:
+    """The label of the turn that runs, or None, and for how long; None if the system does not answer soon."""
+    try:
+        other = wire.Wire(home)
+    except wire.Gone:
+        return None
+    try:
+        request(other, "status")
+        for _hello_and_answer in range(2):
+            if not other.comes(QUIET):
+                return None
+            body = other.receive()[1]
+        status = json.loads(body)
+        return status["running"], status["running_seconds"] or 0.0
+    except (wire.Gone, ValueError, LookupError):  # it stops in this moment, or is of another version
+        return None
+    finally:
+        other.close()
+
+
+def say(text: str) -> None:
+    """Tell a person beside the output."""
+    click.echo(f"piety: {text}", err=True)
+
+
+def _tell_of_silence(home: str) -> bool:
+    say(f"waiting for the system, which does not answer; to end it at once: {command('stop --now', home)}")
+    return True
 
 
 def _take(connection: wire.Wire, kind: bytes, body: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _socket  # what `socket` is made of, without the enumerations and selectors that take time to import
 import os
+import select
 
 from piety.places import SOCKET
 
@@ -41,6 +42,7 @@ class Wire:
     """This end of a connection to a running system.  Raises `Gone` when the other end is gone."""
 
     def __init__(self, home: str) -> None:
+        self.home = home
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._read = bytearray()
         try:
@@ -68,6 +70,10 @@ class Wire:
         """What has come; waits for nothing but the first bytes of it."""
         self._read_more()
         return list(iter(self._next, None))
+
+    def comes(self, seconds: float) -> bool:
+        """Whether anything comes within these seconds, be it the end."""
+        return bool(self._read) or bool(select.select([self._socket], [], [], seconds)[0])
 
     def close(self) -> None:
         self._socket.close()

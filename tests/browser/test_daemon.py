@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served import PATIENCE, PIETY, Served
+from served import PATIENCE, PIETY, Served, Talk
 
 import piety
 from piety.browser import wire
@@ -159,6 +160,64 @@ def test_a_signal_stops_it_gracefully(served: Served, number: signal.Signals) ->
 
 
 # -- turns that do not end
+
+
+def spin(talk: Talk, source: str = "while True: pass") -> None:
+    """Have a turn run that does not end; when this returns, it does."""
+    talk.ask("evaluate", source=f"input('begun')\n{source}")
+    talk.until(wire.ASK)
+    talk.send(wire.LINE, b"\n")
+
+
+def test_who_waits_for_a_turn_says_so(served: Served) -> None:
+    """What runs, for how long, and how to stop it; then the command goes on."""
+    served.start()
+    for command in ("eval", "1 + 1"), ("tasks",), ("code", "list"), ("check",), ("code", "export", str(served.home / "out")):
+        with served.talk() as talk:
+            spin(talk)
+            waiter = served.begin(*command)
+            assert waiter.stderr is not None
+            told = waiter.stderr.readline()
+            assert re.fullmatch(
+                r"piety: waiting for a turn that runs for \d+ s: input\('begun'\) \.\.\.; to stop it: piety interrupt\n", told
+            )
+            assert served.piety("interrupt").stdout == "interrupted: input('begun') ...\n"
+            assert waiter.communicate(timeout=PATIENCE)[1] == ""
+            assert waiter.returncode == 0
+
+
+def test_a_command_does_not_wait_for_its_own_turn(served: Served) -> None:
+    """That it takes long is its own affair."""
+    served.start()
+    assert served.piety("eval", "import time\ntime.sleep(2.2); 1").stderr == ""
+    assert served.piety("shell", stdin="import time\ntime.sleep(1.2); 1\n").stderr == ""
+
+
+def test_stop_says_for_what_it_waits(served: Served) -> None:
+    """And what ends it at once."""
+    served.start()
+    with served.talk() as talk:
+        spin(talk)
+        done = served.piety("stop")
+    assert done.stdout == "stopped\n"
+    assert re.fullmatch(
+        r"piety: waiting for a turn that runs for \d s: input.*; to end it at once: piety stop --now\n", done.stderr
+    )
+
+
+def test_a_system_that_cannot_answer_is_told(served: Served) -> None:
+    """A call holds the interpreter, so nobody hears the socket."""
+    served.start()
+    with served.talk() as talk:
+        spin(talk, "sum(range(10**12))")
+        for command in ("eval", "1"), ("status",), ("stop",):
+            waiter = served.begin(*command)
+            assert waiter.stderr is not None
+            told = waiter.stderr.readline()
+            assert told == "piety: waiting for the system, which does not answer; to end it at once: piety stop --now\n"
+            waiter.kill()
+            waiter.communicate()
+        assert served.piety("stop", "--now").stdout == "stopped\n"
 
 
 def test_stop_interrupts_a_turn_that_goes_on(served: Served) -> None:
