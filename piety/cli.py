@@ -247,11 +247,11 @@ def status(home: _Home, as_json: bool) -> None:
 
         click.echo(json.dumps(found, indent=2))
     else:
-        click.echo(_told(found))
+        click.echo(_told(home, found))
     click.get_current_context().exit(0 if found is not None else 1)
 
 
-def _told(status: dict[str, Any] | None) -> str:
+def _told(home: _Home, status: dict[str, Any] | None) -> str:
     """A status as a person reads it."""
     if status is None:
         return "no system runs"
@@ -265,6 +265,8 @@ def _told(status: dict[str, Any] | None) -> str:
         lines.append(
             f"the last hog: {status['hog']['turn']}, {status['hog']['seconds']:.1f} s\n{status['hog']['stack']}"
         )
+    if failed := status.get("failed"):
+        lines.append(f"{failed} task{'s' if failed > 1 else ''} failed: {home.command('tasks')}")
     lines.append(f"terminals: {', '.join(status['terminals']) or 'none'}")
     return "\n".join([*lines, *(f"note: {notice}" for notice in status["notices"])])
 
@@ -325,6 +327,7 @@ def _watch(home: _Home) -> None:
     try:
         while (connection := home.running()) is not None:
             click.clear()
+            click.echo("Each second; to leave: Ctrl-C\n")
             remote.perform(connection, "tasks", as_json=False)
             time.sleep(1)
         raise PietyError(f"no system runs in {home.place}; what rests does not change: {home.command('tasks')}")

@@ -46,7 +46,7 @@ def request(connection: wire.Wire, verb: str, **arguments: Any) -> None:
 def perform(connection: wire.Wire, verb: str, **arguments: Any) -> int:
     """Have a verb done, with this process's input and output; the exit status.
 
-    Ctrl-C stops the turn that it runs.  Raises `Stopped`.
+    Ctrl-C stops the turn of a source; where there is none, nobody waits any longer.  Raises `Stopped`.
     """
     try:
         request(connection, verb, **arguments)
@@ -59,6 +59,8 @@ def perform(connection: wire.Wire, verb: str, **arguments: Any) -> int:
                     return int(body)
                 _take(connection, kind, body)
             except KeyboardInterrupt:
+                if "source" not in arguments:
+                    raise
                 connection.send(wire.INTERRUPT)
     except wire.Gone:
         raise Stopped("the system stopped before it had answered; what it reported done is done") from None

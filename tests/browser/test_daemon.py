@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from served import PATIENCE, PIETY, Served, Talk
+from terminals import CTRL_C, Terminal
 
 import piety
 from piety.browser import wire
@@ -101,6 +102,45 @@ def test_the_status_tells_whether_it_runs(served: Served) -> None:
     assert f"(process {process})" in done.stdout
     facts = json.loads(served.piety("status", "--json").stdout)
     assert (facts["pid"], facts["running"], facts["terminals"]) == (process, None, [])
+
+
+def test_the_status_counts_the_tasks_that_have_failed(served: Served) -> None:
+    """As long as nobody has dealt with them."""
+    served.start()
+    assert "failed" not in served.piety("status").stdout
+    served.evaluate("a = spawn(message, int); b = spawn(message, int); send(a, 'x'); send(b, 'y')")
+    served.evaluate("1")  # their turns are over
+    assert "\n2 tasks failed: piety tasks\n" in served.piety("status").stdout
+    assert json.loads(served.piety("status", "--json").stdout)["failed"] == 2
+    served.evaluate("a.cancel(); failures()[-1].discard(); send(b, 'z')")
+    served.evaluate("1")
+    assert "\n1 task failed: piety tasks\n" in served.piety("status").stdout
+
+
+def test_the_tasks_can_be_watched(served: Served) -> None:
+    """On a terminal, each second anew, until Ctrl-C; which leaves also while a turn is waited for."""
+    served.start()
+    served.evaluate("first = spawn(message, print, name='adam')")
+    terminal = Terminal("tasks", "--watch", has_prompt=False)
+    try:
+        terminal.sees("to leave: Ctrl-C")
+        terminal.sees("adam")
+        served.evaluate("second = spawn(message, print, name='eve')")
+        terminal.sees("eve")
+        with served.talk() as talk:
+            spin(talk)
+            terminal.sees("waiting for a turn")
+            terminal.types(CTRL_C)
+            assert terminal.ends() == 0
+    finally:
+        terminal.stop()
+    assert served.evaluate("1 + 1") == "2\n"
+
+
+def test_what_rests_is_not_watched(served: Served) -> None:
+    """It does not change; one line says so."""
+    done = served.piety("tasks", "--watch")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_where_no_turn_runs_none_is_interrupted(served: Served) -> None:
