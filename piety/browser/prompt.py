@@ -27,7 +27,7 @@ from prompt_toolkit.key_binding.bindings.completion import generate_completions
 from prompt_toolkit.search import SearchDirection, start_search
 
 from piety.browser.completion import completions
-from piety.browser.statements import is_whole
+from piety.browser.statements import is_whole, without_prompts
 from piety.objects.image import Image
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler.requests import promise
@@ -64,7 +64,7 @@ class Prompt:
 
     async def read(self) -> str:
         """One source.  Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C, and `Suspended` for Ctrl-Z."""
-        return (await self._session.prompt_async()).rstrip()
+        return _as_typed(await self._session.prompt_async()).rstrip()
 
     async def read_line(self, prompt: str) -> str:
         """One line for a job, or for whoever asks for input."""
@@ -74,6 +74,11 @@ class Prompt:
     def _look_back(self, buffer: Buffer) -> None:
         if buffer.working_index < PAGE // 2:
             self.history.want()
+
+
+def _as_typed(source: str) -> str:
+    """A source without the prompts with which it was copied from a session."""
+    return "".join(without_prompts(source.splitlines(keepends=True)))
 
 
 class Keep(Turn):
@@ -230,7 +235,7 @@ def _keys(history: ImageHistory) -> KeyBindings:
         goes_on = pasted and "\n" in document.text and not document.current_line.strip()  # an empty line in a paste
         if buffer.complete_state is not None and buffer.complete_state.current_completion is not None:
             buffer.complete_state = None  # it was chosen from the menu
-        elif at_end and not goes_on and is_whole(document.text):
+        elif at_end and not goes_on and is_whole(_as_typed(document.text)):
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n" if pasted else f"\n{_indent(document.current_line_before_cursor)}")

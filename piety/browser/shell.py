@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 import piety
-from piety.browser.statements import statements
+from piety.browser.statements import statements, without_prompts
 from piety.objects.printing import Printed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read(enter: Callable[[str], int]) -> int:
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
     failed = False
     lines = iter(sys.stdin.readline, "")  # line by line, so that `input()` gets those that no statement took
-    for statement in statements(line.removeprefix(BYTE_ORDER_MARK) for line in lines):
+    for statement in statements(without_prompts(line.removeprefix(BYTE_ORDER_MARK) for line in lines)):
         status = enter(statement)
         if status == LEFT:
             break

@@ -1,7 +1,8 @@
 """Where one statement of Python ends and the next begins, for sources that arrive line by line.
 
 The two questions of a shell: is what a person typed so far whole, or does it want more lines (`is_whole`); and how is
-a stream of lines cut into statements, each as soon as it is known to be whole (`statements`).
+a stream of lines cut into statements, each as soon as it is known to be whole (`statements`).  What was copied from a
+session, prompts and all, is made what was typed there first (`without_prompts`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,25 @@ _BEGINS_STATEMENT = re.compile(r"(def|class|import|from|with|while|try|return|ra
 # Whether a bracket was left open by mistake is asked at each line, up to so many: asking takes longer with each.
 # Where a line begins as no expression does it is always asked.
 _ASKED = 200
+
+
+_PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?: |(?=\r?\n?\Z))")
+
+
+def without_prompts(lines: Iterable[str]) -> Iterator[str]:
+    """The lines as they are; but if the first begins with `>>> `, what was typed at this prompt and at `... `.
+
+    Lines without a prompt are output then, as in a doctest, and left out.
+    """
+    is_session: bool | None = None
+    for line in lines:
+        found = _PROMPT.match(line)
+        if is_session is None and line.strip():
+            is_session = found is not None and line.lstrip().startswith(">>>")
+        if not is_session:
+            yield line
+        elif found is not None:
+            yield line[found.end() :]
 
 
 def judge(source: str) -> Literal["whole", "more", "wrong"]:

@@ -98,6 +98,34 @@ def test_input_reads_the_next_line() -> None:
     assert (done.stdout, done.returncode) == ("hello\nname? 'Ada'\n'line\\n'\n", 0)
 
 
+SESSION = """
+    >>> def twice(x):
+    ...     if x:
+    ...
+    ...         return x + x
+    ...
+    >>> name = input("name? ")
+Ada
+    >>> twice(4)
+    8
+    >>> [
+    ...     "...",
+    ... ][0] + name
+    'nothing like it'
+"""
+
+
+def test_a_session_can_be_given() -> None:
+    """Copied from a document, with its prompts and with what it shows; `input()` reads on in it."""
+    done = shell(SESSION)
+    assert (done.stdout, done.stderr, done.returncode) == ("name? 8\n'...Ada'\n", "", 0)
+
+
+def test_prompts_count_from_the_first_line_on() -> None:
+    """Or else not at all: it is a text that has them."""
+    assert shell("text = \'\'\'\n>>> 1\n2\n\'\'\'\ntext\n").stdout == "'\\n>>> 1\\n2\\n'\n"
+
+
 def test_output_and_notices_have_their_places() -> None:
     """What a turn says about itself is no output."""
     done = shell("import threading\nlock = threading.Lock()\nprint('a', end='')\nprint('b')\n")

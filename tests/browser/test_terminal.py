@@ -110,6 +110,28 @@ def test_pasted_text_runs_statement_by_statement(terminal: Terminal, before: str
     terminal.sees("'abab'\r\n")
 
 
+SESSION = """\
+>>> def twice(x):
+...     return x + x
+...
+>>> [twice(4), "..."]
+[8, '...']
+>>> twice("ab")
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(PASTE, PASTED + ENTER), ("", "")])
+def test_a_session_can_be_pasted(terminal: Terminal, before: str, after: str) -> None:
+    """Its prompts are not typed, and what it shows is not either."""
+    terminal.types(f"{before}{SESSION}{after}")
+    terminal.sees("2004l[8, '...']\r\n")
+    assert "Error" not in terminal.sees("'abab'\r\n")
+    terminal.types(UP)
+    terminal.sees("twice")  # the history has what is evaluated
+    terminal.types(ENTER)
+    terminal.sees("'abab'\r\n")
+
+
 def test_a_paste_stops_where_it_fails(terminal: Terminal) -> None:
     """What comes after is not run, and what is no Python runs not at all."""
     terminal.types(PASTE, "a = 1\n1 / 0\na = 2", PASTED, ENTER)
