@@ -16,6 +16,7 @@ from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -34,6 +35,7 @@ from piety.scheduler.requests import promise
 from piety.scheduler.system import System
 
 INDENT = "    "
+NOTHING_ASIDE = "note: Ctrl-Z puts a job aside, and none is in front; to leave the shell: exit, or Ctrl-D"
 KEPT = 10_000  # entries of the history; the oldest go
 # An entry is written with its neighbours, thirty or so, each time one of them comes: a long one would be many times.
 LONGEST = 20_000
@@ -240,6 +242,10 @@ def _keys(history: ImageHistory) -> KeyBindings:
         else:
             buffer.insert_text("\n" if pasted else f"\n{_indent(document.current_line_before_cursor)}")
 
+    @keys.add("c-z", filter=typing)
+    def _put_aside(event: KeyPressEvent) -> None:
+        run_in_terminal(lambda: event.app.output.write_raw(f"{NOTHING_ASIDE}\r\n"))
+
     @keys.add("tab", filter=typing)
     def _tab(event: KeyPressEvent) -> None:
         before = event.current_buffer.document.current_line_before_cursor
@@ -250,8 +256,6 @@ def _keys(history: ImageHistory) -> KeyBindings:
 
     @Condition
     def _in_indent() -> bool:
-        from prompt_toolkit.application import get_app
-
         before = get_app().current_buffer.document.current_line_before_cursor
         return len(before) >= len(INDENT) and not before.strip()
 

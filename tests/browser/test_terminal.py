@@ -195,6 +195,14 @@ def test_ctrl_c_clears_the_line(terminal: Terminal) -> None:
     assert "Error" not in terminal.sees("4\r\n")
 
 
+def test_ctrl_z_at_the_shell_says_what_it_is_for(terminal: Terminal) -> None:
+    """And what was typed so far stays as it was."""
+    terminal.types("40 +", CTRL_Z)
+    terminal.sees("note: Ctrl-Z puts a job aside, and none is in front; to leave the shell: exit, or Ctrl-D\r\n")
+    terminal.enters(" 2")
+    assert "^Z" not in terminal.sees("42\r\n")
+
+
 def test_ctrl_c_stops_and_undoes_a_turn(terminal: Terminal) -> None:
     """One line says where it was."""
     terminal.enters("n = 1; import sys")
