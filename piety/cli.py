@@ -348,7 +348,16 @@ def evaluate(home: _Home, source: str | None, file: Any) -> None:
         raise click.UsageError("give a SOURCE, or -f FILE, or - for the standard input")
     if file is not None or source == "-":
         source = _decoded((file or sys.stdin.buffer).read())
-    home.perform("evaluate", source=source or "")
+    home.perform("evaluate", source=_as_text(source or ""))
+
+
+def _as_text(argument: str) -> str:
+    """An argument as it is.  Raises `PietyError` if its bytes were no text: Python keeps those as half characters."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return _decoded(argument.encode("utf-8", "surrogateescape"))
+    return argument
 
 
 def _decoded(data: bytes) -> str:
@@ -358,7 +367,17 @@ def _decoded(data: bytes) -> str:
     try:
         return decode_source(data)
     except (SyntaxError, UnicodeDecodeError) as error:
-        raise PietyError(f"the source is not text ({error}); save it as UTF-8") from error
+        raise PietyError(f"the source is not text: {_what_is_wrong(data) or error}; save it as UTF-8") from error
+
+
+def _what_is_wrong(data: bytes) -> str | None:
+    """What is no UTF-8 in a source, if anything is."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return f"line {line} has the byte 0x{data[error.start]:02x}, which is no UTF-8"
+    return None
 
 
 @piety.command()

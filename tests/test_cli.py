@@ -182,7 +182,13 @@ def test_eval_reads_a_source_as_python_does(place: Path, tmp_path: Path) -> None
     file.write_bytes(b"x = '\xff'\n")
     done = run(place, "eval", "-f", str(file))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "not text" in done.stderr
+    assert done.stderr == (
+        "piety: the source is not text: line 1 has the byte 0xff, which is no UTF-8; save it as UTF-8\n"
+    )
+    wrong = subprocess.run([sys.executable, "-P", "-m", "piety", "--home", str(place), "eval", b"1\n'\xff'"], stderr=-1, check=False)
+    assert b"line 2 has the byte 0xff" in wrong.stderr
+    file.write_bytes(b"# coding: nonsense\n")
+    assert "unknown encoding: nonsense" in run(place, "eval", "-f", str(file)).stderr
 
 
 def test_eval_wants_one_source(place: Path) -> None:

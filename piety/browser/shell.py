@@ -40,13 +40,25 @@ def read(enter: Callable[[str], int]) -> int:
     failed = False
     lines = iter(sys.stdin.readline, "")  # line by line, so that `input()` gets those that no statement took
     for statement in statements(without_prompts(line.removeprefix(BYTE_ORDER_MARK) for line in lines)):
-        status = enter(statement)
+        status = enter(statement) if _is_text(statement) else FAILED
         if status == LEFT:
             break
         failed |= status != 0
         if status == INTERRUPTED:
             break
     return int(failed)
+
+
+def _is_text(statement: str) -> bool:
+    """Whether a statement was read from bytes that are UTF-8; a word about it if not."""
+    for line in statement.splitlines():
+        try:
+            line.encode()
+        except UnicodeEncodeError:
+            shown = line.strip().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            print(f"piety: this is not UTF-8, and its statement was left out: {shown}", file=sys.stderr)
+            return False
+    return True
 
 
 def leaves(source: str, names: Iterable[str]) -> bool:

@@ -137,6 +137,8 @@ def test_no_text_is_a_reason_to_die() -> None:
     """Bytes that are no text are a mistake in one statement, and half a character can be printed."""
     done = shell(b"x = '\xff'\nprint('\\ud800')\n\xef\xbb\xbfy = 1\n1 + 1\n")
     assert done.stdout == "\\ud800\n2\n"
+    assert done.stderr == "piety: this is not UTF-8, and its statement was left out: x = '\\xff'\n"
+    assert done.returncode == 1
     assert shell("\ufeffx = 1\nx\n").stdout == "1\n"
 
 
