@@ -34,7 +34,8 @@ The last value that was shown is called `it`, or `_`.
     """\
 Things keep together
 
-Two names for one list are still two names for one list after a stop. So it is with whatever holds other things.
+Two names for one list are still two names for one list after a stop. So it is
+with whatever holds other things.
 
     >>> shopping = ["apples"]
     >>> fridge = {"door": shopping, "shelf": []}
@@ -47,7 +48,8 @@ Two names for one list are still two names for one list after a stop. So it is w
     """\
 All or nothing
 
-Each statement is a *turn*: it happens whole, or it leaves no trace. This one goes wrong half-way.
+Each statement is a *turn*: it happens whole, or it leaves no trace. This one
+goes wrong half-way.
 
     >>> shopping.append("bread"); fridge.clear(); 1 / 0
     Traceback (most recent call last):
@@ -56,7 +58,8 @@ Each statement is a *turn*: it happens whole, or it leaves no trace. This one go
     >>> fridge
     {'door': ['apples', 'snakes'], 'shelf': []}
 
-It is the same when you press Ctrl-C, when the disk is full, and when somebody trips over the cable.
+It is the same when you press Ctrl-C, when the disk is full, and when somebody
+trips over the cable.
 """,
     """\
 Classes, and changing them
@@ -74,7 +77,8 @@ What you define is kept as source, what you make of it as objects.
     >>> fido
     Fido can ['sit']
 
-Define the class again, and the dogs that live already are dogs of the new kind.
+Define the class again, and the dogs that live already are dogs of the new
+kind.
 
     >>> class Dog:
     ...     def __init__(self, name):
@@ -93,8 +97,9 @@ The source of all that you have defined: print(image.source("workspace"))
     """\
 Modules
 
-Programs that are more than a few lines live in modules. A module is a source in the image: give it a name, and it
-can be imported. Of its variables those live on that `__state__` names.
+Programs that are more than a few lines live in modules. A module is a source
+in the image: give it a name, and it can be imported. Of its variables those
+live on that `__state__` names.
 
     >>> image.modules["visits"] = '''
     ... __state__ = ("count",)
@@ -110,19 +115,23 @@ can be imported. Of its variables those live on that `__state__` names.
     >>> visits.visit()
     'visit 2'
 
-Save new source, and the module goes on with it. Its variables keep their values.
+Save new source, and the module goes on with it. Its variables keep their
+values.
 
-    >>> image.modules["visits"] = image.modules["visits"].replace("visit {", "welcome for time {")
+    >>> image.modules["visits"] = image.modules["visits"].replace(
+    ...     "visit {", "welcome for time {")
     >>> visits.visit()
     'welcome for time 3'
 
 The tour is such a module: print(image.modules["tour"])
-From outside, `piety code import` and `piety code export` carry modules between files and the image.
+From outside, `piety code import` and `piety code export` carry modules between
+files and the image.
 """,
     """\
 The world
 
-Beneath it all is one object, the *world*. What hangs on it stays, like a variable, and every module can reach it.
+Beneath it all is one object, the *world*. What hangs on it stays, like a
+variable, and every module can reach it.
 
     >>> world.friends = {"adam": "apples", "eve": "snakes"}
     >>> world
@@ -130,7 +139,8 @@ Beneath it all is one object, the *world*. What hangs on it stays, like a variab
     >>> world.friends["adam"]
     'apples'
 
-Big tables that change often go into a BTree: then only what changes is written.
+Big tables that change often go into a BTree: then only what changes is
+written.
 
     >>> from BTrees.OOBTree import OOBTree
     >>> world.words = OOBTree({"rose": 3, "lily": 1})
@@ -141,11 +151,11 @@ Big tables that change often go into a BTree: then only what changes is written.
     """\
 What cannot be stored
 
-An open file, a lock, a generator: Python cannot write them down. You can use them until the system stops, and Piety
-says so once.
+An open file, a lock, a generator: Python cannot write them down. You can use
+them until the system stops, and Piety says so once.
 
     >>> squares = (number * number for number in range(10, 20))
-    note: squares holds a generator (<generator ob...>), which cannot be stored; it is there until the system stops
+    note: squares holds a generator (...), which cannot be stored; ...
     >>> next(squares)
     100
     >>> next(squares)
@@ -154,7 +164,8 @@ says so once.
     """\
 Tasks
 
-A *task* gets turns of its own, while you do other things. This one gets one each time somebody sends it a message.
+A *task* gets turns of its own, while you do other things. This one gets one
+each time somebody sends it a message.
 
     >>> def greet(name):
     ...     print(f"Hello {name}!")
@@ -165,7 +176,8 @@ A *task* gets turns of its own, while you do other things. This one gets one eac
     Hello Adam!
     Hello Eve!
 
-What a task prints goes to the *transcript*. A turn of a task that fails is undone, and waits for you with its message.
+What a task prints goes to the *transcript*. A turn of a task that fails is
+undone, and waits for you with its message.
 
     >>> def greet(name):
     ...     print(f"Hello {name.upper()}!")
@@ -174,7 +186,8 @@ What a task prints goes to the *transcript*. A turn of a task that fails is undo
     ('failed', 1, "AttributeError: 'int' object has no attribute 'upper'")
     >>> failures()[0].discard()
 
-Other events are every(seconds), at(time), after(seconds), changed(object) and signal(name). A clock, in a module:
+Other events are every(seconds), at(time), after(seconds), changed(object) and
+signal(name). A clock, in a module:
 
     >>> import clock
     >>> london = clock.Clock("london", seconds=3600)
@@ -184,8 +197,8 @@ Other events are every(seconds), at(time), after(seconds), changed(object) and s
     """\
 Time to stop
 
-Leave with `exit`, or pull the plug: it makes no difference. Then start `piety` again. When you are back, the tour is
-where you left it, so just type
+Leave with `exit`, or pull the plug: it makes no difference. Then start
+`piety` again. When you are back, the tour is where you left it, so just type
 
     tour.next()
 """,
@@ -201,10 +214,11 @@ Here is everything, and it still hangs together.
     >>> visits.visit()
     'welcome for time 4'
 
-The generator is lost. In its place lies a note that says what it was, and how to make it again.
+The generator is lost. In its place lies a note that says what it was, and how
+to make it again.
 
     >>> squares
-    <Lost: a generator (...), made by turn 'squares = ...'; to get it again: evaluate '...'>
+    <Lost: a generator (...), made by turn 'squares = ...'; ...>
 
 The tasks are still waiting.
 
@@ -212,9 +226,11 @@ The tasks are still waiting.
     ('waiting', 'waiting')
     >>> london.end(); greeter.cancel()
 
-That was the tour. To take your things away again, delete them; or keep them, and go on.
+That was the tour. To take your things away again, delete them; or keep them,
+and go on.
 
-    >>> del total, shopping, fridge, squares, fido, london, greeter, world.friends, world.words
+    >>> del total, shopping, fridge, squares, fido, london, greeter
+    >>> del world.friends, world.words
     >>> total
     Traceback (most recent call last):
     ...
