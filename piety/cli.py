@@ -292,6 +292,8 @@ def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> No
 @_with_home
 def attach(home: _Home, session: str | None) -> None:
     """Make this terminal a front of the running system."""
+    if session is not None and not (session.strip() and session.isprintable()):
+        raise PietyError(f"{session!r} is no name of a session; give it one that can be read, or none")
     if home.running() is None:
         raise PietyError(f"no system runs in {home.place}; start it with: {home.command()}")
     _attach(home, session)

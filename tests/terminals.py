@@ -25,7 +25,7 @@ class Terminal:
 
     def sees(self, text: str) -> str:
         """Wait until a text comes; what came before it."""
-        self._child.expect_exact(text)
+        self._child.expect_exact(text.encode())
         return str(self._child.before.decode())
 
     def prompts(self) -> str:

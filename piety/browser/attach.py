@@ -32,7 +32,7 @@ def attach(home: str, session: str | None = None) -> int:
         raise WrongVersion
     rows, columns = _size()
     kind = "".join(each for each in os.environ.get("TERM", "xterm") if each.isalnum() or each in "-_+.")
-    wanted = f'"{session}"' if session is not None and session.isalnum() else "null"
+    wanted = "null" if session is None else _quoted(session)
     connection.send(
         wire.REQUEST,
         f'{{"protocol": {wire.PROTOCOL}, "verb": "attach", "arguments": {{"session": {wanted}, "rows": {rows}, '
@@ -51,6 +51,13 @@ def attach(home: str, session: str | None = None) -> int:
     if status is None:
         sys.stderr.write(f"\n{GONE}{places.command('', home)}\n")
     return 1 if status is None else status
+
+
+def _quoted(name: str) -> str:
+    """A name as JSON; only who gives one waits for that import."""
+    from json import dumps
+
+    return dumps(name)
 
 
 class WrongVersion(Exception):

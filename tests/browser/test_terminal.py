@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,11 @@ from terminals import BACKSPACE, CTRL_C, CTRL_D, CTRL_R, CTRL_Z, ENTER, PASTE, P
 import piety
 from piety import daemon
 from piety.browser import prompt as prompt_module
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command without a terminal does."""
+    return subprocess.run([sys.executable, "-m", "piety", *arguments], capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -302,6 +310,28 @@ def test_two_terminals_share_one_system(terminal: Terminal, terminals: list[Term
     terminal.sees("interrupted, and the turn undone")
     other.enters("total + 1")
     other.sees("43\r\n")
+
+
+@pytest.mark.parametrize("name", ["left-pane", 'my "own" é', "1"])
+def test_a_session_has_the_name_that_was_given(terminals: list[Terminal], home: Path, name: str) -> None:
+    """Whatever can be read is a name; it is not free then."""
+    terminals.append(first := Terminal())
+    first.types(CTRL_D)
+    assert first.ends() == 0
+    terminals.append(named := Terminal("attach", "--session", name))
+    named.enters("terminal()")
+    named.sees(f"<terminal of session {name!r}>")
+    assert json.loads(command("status", "--json").stdout)["terminals"] == [name]
+    terminals.append(second := Terminal("attach", "--session", name, has_prompt=False))
+    assert "has a terminal already" in second.sees("; attach without")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[2J"])
+def test_a_session_needs_a_name_that_can_be_read(home: Path, name: str) -> None:
+    """One line; nothing else is taken for what was meant."""
+    done = command("attach", "--session", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"piety: {name!r} is no name of a session; give it one that can be read, or none\n"
 
 
 def test_what_waits_behind_another_turn_can_be_taken_back(terminal: Terminal, terminals: list[Terminal]) -> None:
