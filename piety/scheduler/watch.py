@@ -72,10 +72,10 @@ class Watch:
 
 
 def stack() -> str:
-    """Where the turn thread is in the user's code."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    frames = [each for each in traceback.extract_stack(frame) if not is_ours(each.filename)]
-    return "".join(traceback.format_list(frames))
+    """Where the turn thread is in the user's code: what our `work` has called (see `Turn`), without what is ours."""
+    frames = traceback.extract_stack(sys._current_frames().get(threading.main_thread().ident or 0))
+    begin = next((at for at, each in enumerate(frames) if each.name == "work" and is_ours(each.filename)), 0)
+    return "".join(traceback.format_list([each for each in frames[begin:] if not is_ours(each.filename)]))
 
 
 class Limit:

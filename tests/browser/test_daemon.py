@@ -117,6 +117,21 @@ def test_the_status_counts_the_tasks_that_have_failed(served: Served) -> None:
     assert "\n1 task failed: piety tasks\n" in served.piety("status").stdout
 
 
+def test_the_status_shows_where_a_turn_is(served: Served) -> None:
+    """The user's code alone, from the outermost call on: a turn over the limit, and what runs now."""
+    served.start()
+    served.evaluate("turn_limit(0.1)")
+    with served.talk() as talk:
+        spin(talk, "def deep():\n    while True: pass\ndeep()")
+        while (told := served.piety("status").stdout).count("the last hog") == 0:
+            pass
+        stack = json.loads(served.piety("status", "--json").stdout)["running_stack"]
+        served.piety("interrupt")
+    assert re.search(r"the last hog: .* s\n  File \"<statement \d+>\", line 4, in <module>\n    deep\(\)\n", told)
+    assert stack.startswith('  File "<statement ')
+    assert stack.count("  File ") == 2
+
+
 def test_the_tasks_can_be_watched(served: Served) -> None:
     """On a terminal, each second anew, until Ctrl-C; which leaves also while a turn is waited for."""
     served.start()
