@@ -294,6 +294,8 @@ def attach(home: _Home, session: str | None) -> None:
     """Make this terminal a front of the running system."""
     if session is not None and not (session.strip() and session.isprintable()):
         raise PietyError(f"{session!r} is no name of a session; give it one that can be read, or none")
+    if not (os.isatty(0) and os.isatty(1)):
+        raise PietyError("attach needs a terminal; from a pipe: piety shell")
     if home.running() is None:
         raise PietyError(f"no system runs in {home.place}; start it with: {home.command()}")
     _attach(home, session)

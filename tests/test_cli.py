@@ -147,12 +147,17 @@ def test_an_empty_HOME_is_told(tmp_path: Path, named: str) -> None:
     assert run(None, "new", "--home", str(tmp_path / "home"), **nobody).stderr.count("\n") == 1
 
 
+def test_attach_needs_a_terminal(place: Path) -> None:
+    """A pipe is told in one line what is for it."""
+    done = run(place, "attach")
+    assert (done.returncode, done.stderr) == (2, "piety: attach needs a terminal; from a pipe: piety shell\n")
+
+
 def test_suggested_commands_can_be_typed(tmp_path: Path) -> None:
     """With the home that was named, quoted; without one that goes without saying."""
     odd = tmp_path / "it's a home"
     assert run(None, "eval", "1", "--home", str(odd)).stderr.endswith(f" piety new --home {shlex.quote(str(odd))}\n")
-    assert run(None, "attach", "--home", str(odd)).stderr.endswith(f"start it with: piety --home {shlex.quote(str(odd))}\n")
-    assert run(odd, "attach").stderr.endswith("start it with: piety\n")
+    assert run(None, "interrupt", "--home", str(odd)).stderr.endswith(f": piety start --home {shlex.quote(str(odd))}\n")
     assert run(odd, "interrupt").stderr.endswith("start it with: piety start\n")
 
 

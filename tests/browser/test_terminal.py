@@ -334,6 +334,19 @@ def test_a_session_needs_a_name_that_can_be_read(home: Path, name: str) -> None:
     assert done.stderr == f"piety: {name!r} is no name of a session; give it one that can be read, or none\n"
 
 
+def test_ctrl_backslash_leaves_while_a_turn_runs(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """The turn is stopped and undone, as of any terminal that goes away."""
+    terminals.append(other := Terminal())
+    terminal.enters("n = 0; import sys")
+    terminal.prompts()
+    terminal.types(PASTE, "n = 1; print('run' 'ning', file=sys.stderr)\nwhile True: n = n + 1\n", PASTED, ENTER)
+    terminal.sees("running")
+    terminal.types("\x1c")
+    assert terminal.ends() == 0
+    other.enters("'n is %d' % n")
+    other.sees("'n is 1'")
+
+
 def test_what_waits_behind_another_turn_can_be_taken_back(terminal: Terminal, terminals: list[Terminal]) -> None:
     """Ctrl-C never touches the turn of another terminal."""
     terminals.append(other := Terminal())
