@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from terminals import CTRL_Z, ENTER, PASTE, PASTED, Terminal
@@ -16,6 +20,30 @@ sys.path.insert(0, str(HERE))
 import walkthrough  # noqa: E402 - it lies beside this file
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+ADDRESS, PAGE = "http://localhost:8000/", "a page from near by"
+
+
+class Page(BaseHTTPRequestHandler):
+    """The one page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(PAGE.encode())
+
+    def log_message(self, *_told: object) -> None:
+        """Nobody is curious."""
+
+
+@contextlib.contextmanager
+def served_page() -> Iterator[str]:
+    """A page at an address on this computer."""
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 class OnTerminal(walkthrough.Walkthrough):
@@ -49,9 +77,16 @@ def test_the_walk_can_be_typed_along(home: Path, tmp_path: Path) -> None:
     with piety.open(home, create=True) as image:
         assert image.evaluate("reminder = spawn(message, print, name='remind')").error is None
     walk = OnTerminal(tmp_path)
+    walk.environment["no_proxy"] = "*"  # the page is near by
+    text = (HERE.parent / "docs" / "tasks.md").read_text(encoding="utf-8")
+    assert len(list(walkthrough.examples(text))) > 30
     try:
-        text = (HERE.parent / "docs" / "tasks.md").read_text(encoding="utf-8")
-        assert len(list(walkthrough.examples(text))) > 30
-        assert [str(each) for each in walk.differences(text)] == []
+        with served_page() as address:
+            assert ADDRESS in text
+            assert [str(each) for each in walk.differences(text.replace(ADDRESS, address))] == []
     finally:
         walk.stop()
+    with piety.open(tmp_path / "walk") as image:
+        told = image.evaluate("transcript().tail(100)").value
+        assert PAGE in told
+        assert "from a process" in told
