@@ -6,13 +6,15 @@ import os
 import sys
 
 from piety import places
-from piety.errors import NoHome
 
 
 def main() -> None:
     """Run the command line; or attach to a running system at once, without all that the other commands need."""
-    if sys.argv[1:] in ([], ["attach"]) and os.isatty(0) and os.isatty(1):
-        _attach_at_once()
+    # Without a HOME there may be no default home: the command line says so.
+    if sys.argv[1:] in ([], ["attach"]) and os.isatty(0) and os.isatty(1) and os.environ.get("HOME") != "":
+        place = places.absolute(None)
+        if os.path.exists(f"{place}/{places.SOCKET}"):
+            _attach(place)
     from piety.deferred import starting
 
     with starting():
@@ -20,20 +22,13 @@ def main() -> None:
     piety(prog_name="piety")
 
 
-def _attach_at_once() -> None:
-    """Attach, and exit, if a system runs in the default home; else the slow way mends it, or tells what to do."""
-    try:
-        place = places.absolute(None)
-    except NoHome:
-        return
-    if not os.path.exists(f"{place}/{places.SOCKET}"):
-        return
+def _attach(place: str) -> None:
     from piety.browser.attach import WrongVersion, attach
     from piety.browser.wire import Gone
 
     try:
         sys.exit(attach(place))
-    except (Gone, WrongVersion):
+    except (Gone, WrongVersion):  # the slow way mends it, or tells what to do
         return
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from piety.errors import NoHome
-
 SOCKET = "socket"  # in a home: where its system is heard while it runs
 
 Place = str | os.PathLike[str]
@@ -20,7 +18,8 @@ def default_home() -> str:
         return os.path.join(os.environ.get("XDG_DATA_HOME", "").strip() or _expanded("~/.local/share"), "piety")
     from platformdirs import user_data_dir
 
-    return _expanded("~") and user_data_dir("piety")
+    _expanded("~")  # it begins with that
+    return user_data_dir("piety")
 
 
 def absolute(home: Place | None) -> str:
@@ -31,6 +30,8 @@ def absolute(home: Place | None) -> str:
 def _expanded(place: str) -> str:
     """A path with the folder of the user instead of `~`."""
     if place.partition("/")[0] == "~" and not os.environ.get("HOME", "?"):
+        from piety.errors import NoHome
+
         raise NoHome("HOME is empty, so nobody can tell where ~ is; set it, or choose a home with --home or PIETY_HOME")
     return os.path.expanduser(place)
 
@@ -40,12 +41,14 @@ def command(words: str, home: Place) -> str:
 
         command("start", "/a b") == "piety start --home '/a b'"
     """
+    from shlex import quote
+
+    from piety.errors import NoHome
+
     line = f"piety {words}".rstrip()
     try:
         if absolute(None) == absolute(home):
             return line
     except NoHome:  # there is no default
         pass
-    from shlex import quote
-
     return f"{line} --home {quote(os.fspath(home))}"
