@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from piety import __version__, places
-from piety.browser.wire import Wire
 from piety.deferred import starting
 from piety.errors import HomeExists, PietyError, SystemRuns
 
 if TYPE_CHECKING:
+    from piety.browser.wire import Wire
     from piety.objects.image import Image
     from piety.verbs import Say
 
@@ -112,11 +112,6 @@ class _Home:
             return image
         return boot.open(self.place)
 
-    def must_rest(self) -> None:
-        """Raise `SystemRuns` if its system runs."""
-        if self.running() is not None:
-            raise SystemRuns(self.place)
-
     def make_at_first_use(self) -> None:
         from piety import boot
 
@@ -150,8 +145,9 @@ class _Home:
         if connection is None:
             with starting():  # what opening an image needs
                 from piety import verbs
+                from piety.objects.image import Image
             there = self.reach()
-            if not isinstance(there, Wire):
+            if isinstance(there, Image):
                 with there as image:
                     status = verbs.VERBS[verb](image, _say(), **arguments)
                 click.get_current_context().exit(status)
@@ -219,7 +215,8 @@ def new(home: str | None) -> None:
 @_with_home
 def start(home: _Home, safe: bool) -> None:
     """Start the system in a process of its own."""
-    home.must_rest()
+    if home.running() is not None:
+        raise SystemRuns(home.place)
     pid = home.start(safe=safe or _is_safe())
     click.echo(f"the system of {home.place} runs (process {pid})")
 
@@ -280,7 +277,6 @@ def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> No
     """Run the system in the foreground."""
     from piety import daemon
 
-    home.must_rest()
     home.make_at_first_use()
     click.get_current_context().exit(
         daemon.run(home.place, until_idle=until_idle, safe=safe or _is_safe(), ready=ready, tell=_tell)
@@ -412,6 +408,7 @@ def _shell(home: _Home) -> None:
 def _read_statements(home: _Home) -> int:
     """The shell from a pipe; its exit status."""
     from piety.browser.shell import enter, read
+    from piety.browser.wire import Wire
 
     there = home.reach()
     if isinstance(there, Wire):

@@ -1,7 +1,7 @@
 """Waiting for an image that another process has.
 
 Commands on a resting home open its image, each for itself, so those that come together come one after the other: each
-waits a while for the one before it, and says for whom if that takes long.
+waits for those before it, as long as none of them takes long, and says for whom.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from piety.errors import PietyInUse
 
-PATIENCE = 5.0  # seconds: more than any short command takes
+PATIENCE = 5.0  # seconds for one process: more than any short command takes
 QUIET = 1.0  # seconds of waiting about which nothing is said
 PAUSE = 0.05  # seconds between two tries
 _LONGEST = 100  # characters of a command that are shown
@@ -26,21 +26,24 @@ def when_free(home: str, begin: Callable[[], T], say: Callable[[str], object]) -
 
     Raises `PietyInUse` with the number of the process that still has the image then.
     """
-    since, told = monotonic(), None
+    begun = since = monotonic()
+    holder = told = None
     while True:
         try:
             return begin()
         except PietyInUse as error:
-            waited, pid = monotonic() - since, error.pid
+            now, pid = monotonic(), error.pid
             if pid == os.getpid():
                 raise
-            if waited >= PATIENCE:
-                raise PietyInUse(
-                    f"the image in {home} is in use by {program(pid)}, also after {PATIENCE:g} s; "
-                    "try again when that has ended, or end it",
-                    pid,
-                ) from None
-        if waited >= QUIET and told != pid:
+        if pid != holder:  # those before us come and go
+            holder, since = pid, now
+        if now - since >= PATIENCE:
+            raise PietyInUse(
+                f"the image in {home} is in use by {program(pid)}, also after {PATIENCE:g} s; "
+                "try again when that has ended, or end it",
+                pid,
+            )
+        if now - begun >= QUIET and told != pid:
             say(f"waiting for {program(pid)}, which has the image in {home}")
             told = pid
         sleep(PAUSE)

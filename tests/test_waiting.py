@@ -84,6 +84,39 @@ def test_nobody_waits_for_ever(served: Served) -> None:
         assert last.endswith("; try again when that has ended, or end it")
 
 
+def test_those_who_come_and_go_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many they are: each has its own time."""
+    clock = iter(range(1000))
+    monkeypatch.setattr(waiting, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(waiting, "sleep", lambda _seconds: None)
+    holders = iter([*range(10**9, 10**9 + 20)])
+    told: list[str] = []
+
+    def begin() -> str:
+        if (pid := next(holders, None)) is not None:
+            raise PietyInUse("in use", pid)
+        return "begun"
+
+    assert waiting.when_free("home", begin, told.append) == "begun"
+    assert told[-1] == f"waiting for process {10**9 + 19}, which has the image in home"
+    holders = iter([10**9] * 20)
+    with pytest.raises(PietyInUse, match=f"in use by process {10**9}, also after 5 s") as raised:
+        waiting.when_free("home", begin, told.append)
+    assert raised.value.pid == 10**9
+
+
+def test_who_starts_it_hears_that_another_was_faster(served: Served) -> None:
+    """The process that was to be the system tells its starter."""
+    served.start()
+    reading, writing = os.pipe()
+    command = [sys.executable, "-P", "-m", "piety", "run", "--ready", str(writing)]
+    with subprocess.Popen(command, env=served.environment, pass_fds=[writing], stderr=subprocess.DEVNULL) as process:
+        os.close(writing)
+        with open(reading) as ready:
+            assert ready.read().startswith(f"the system of {served.home} runs already; ")
+        assert process.wait(PATIENCE) == 2
+
+
 def test_a_system_that_runs_is_not_waited_for(served: Served) -> None:
     """Where another one was to run; what to do is said at once."""
     served.start()
