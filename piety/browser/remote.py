@@ -49,8 +49,8 @@ def perform(connection: wire.Wire, verb: str, **arguments: Any) -> int:
     Ctrl-C stops the turn of a source; where there is none, nobody waits any longer.  Raises `Stopped`.
     """
     try:
-        request(connection, verb, **arguments)
         wait = _Wait(connection.home, arguments.get("source"))
+        request(connection, verb, **arguments)
         while True:
             try:
                 kind, body = receive(connection, wait.tell)
@@ -87,7 +87,7 @@ class _Wait:
 
     def __init__(self, home: str, source: str | None) -> None:
         self._home, self._source = home, source
-        self._since = monotonic()
+        self._since = monotonic()  # before anything is asked for, so that what is can only begin later
         self.is_over = False
 
     def tell(self) -> bool:
