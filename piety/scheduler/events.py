@@ -141,12 +141,20 @@ class Every(Timer):
         following = due + self.period * (math.floor((now - due) / self.period) + 1)
         return following if following > now else following + self.period  # the last bit of a float
 
+    def earlier(self, due: float, now: float) -> float:
+        """When it is due, if the clock was set back so that `due` is more than a period away.
+
+        On the same grid; but after less than a period, where that would give the last time again, a period from now.
+        """
+        periods = math.ceil((due - now) / self.period) - 1
+        return due - self.period * periods if periods > 1 else self.first(now)
+
     def again(self, since: float, now: float) -> float:
         return since if self.missed == "catch_up" else self.next(since, now)
 
     def take(self, tasks: Tasks, task: Task, when: float | None) -> float | None:
         if self.missed == "catch_up":  # each is delivered once, so where it stands must be in the image
-            due = task.due or 0.0
+            due = (task.due if when is None else when) or 0.0
             self.end(tasks, task)
             self._wait(tasks, task, due + self.period)
         return when

@@ -4,6 +4,8 @@ The image has them in `tasks.due` by time; here are those that this process has 
 image has is read up to now, never further, so a hundred thousand sleeping tasks cost nothing until they wake.  The
 first time, that is what passed while the system was stopped, and periodic timers that have ticked since they began;
 it is read in slices, so that the start does not wait for it.
+
+The clock may be set back, in a stop too.  A periodic timer then stands too far ahead, and goes on at an earlier time.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import heapq
 import itertools
 import math
 
+from piety.scheduler import clock
 from piety.scheduler.events import Due, Every
 from piety.scheduler.tasks import Tasks
 
@@ -32,7 +35,7 @@ class Timers:
         self._read: tuple[float, float] = (-math.inf, 0)  # what the image has up to here was read
         self._stored: float | None = None  # when the first of the others is due; None if there is none,
         self._is_stored_known = False  # or it was not looked up since the image changed
-        self._now = -math.inf  # when it was asked last what is due
+        self._now = alive  # when it was asked last what is due
 
     def image_changed(self) -> None:
         """A turn has written something: there may be other timers."""
@@ -45,13 +48,13 @@ class Timers:
         if armed is not None and armed[1:] == (due, event):
             return
         self._armed.pop(number, None)
-        if due is not None and (due, number) <= self._read:
+        if due is not None and ((due, number) <= self._read or _is_too_far(due, event)):
             self._set(number, due, due, event)
 
     def pop(self, now: float) -> list[tuple[int, Due]]:
         """The tasks whose timers are due, in order; periodic ones are set to their next time."""
         if now < self._now:
-            self._go_back(now)
+            self._go_back()
         self._now = now
         self._read_up_to(now)
         found = []
@@ -85,14 +88,18 @@ class Timers:
         return self._armed[number][0] if number in self._armed else due
 
     def _set(self, number: int, when: float, due: float, event: Every | None) -> None:
+        if event is not None and _is_too_far(when, event):
+            when = event.earlier(when, clock.now())
         self._armed[number] = when, due, event
         heapq.heappush(self._heap, (when, number))
 
-    def _go_back(self, now: float) -> None:
-        """The clock was set back: what comes in periods need not wait until it is as late again."""
-        for number, (when, due, event) in list(self._armed.items()):
-            if event is not None and when - now > event.period:
-                self._set(number, when - event.period * ((when - now) // event.period), due, event)
+    def _go_back(self) -> None:
+        """The clock was set back: nothing that comes in periods waits until it is as late again."""
+        known = list(self._armed.items())
+        stored = self._due.items(self._read, excludemin=True)
+        for number, (when, due, event) in known + [(number, (due, due, event)) for (due, number), event in stored]:
+            if _is_too_far(when, event):
+                self._set(number, when, due, event)
 
     def _first_stored(self) -> float | None:
         if not self._is_stored_known:
@@ -107,7 +114,9 @@ class Timers:
         entries = self._due.items(self._read, (now, math.inf), excludemin=True)
         taken = list(itertools.islice(entries, SLICE))
         for (due, number), event in taken:
-            self._set(number, self._after_a_stop(due, event), due, event)
+            armed = self._armed.get(number)
+            if armed is None or armed[1:] != (due, event):  # else it was too far, and goes on at an earlier time
+                self._set(number, self._after_a_stop(due, event), due, event)
         self._read = taken[-1][0] if len(taken) == SLICE else (now, math.inf)
         self._is_stored_known = False
 
@@ -116,3 +125,8 @@ class Timers:
         if event is None or event.missed == "catch_up" or due > self._started:
             return due
         return event.next(due, self._alive if event.missed == "once" else self._started)
+
+
+def _is_too_far(when: float, event: Every | None) -> bool:
+    """Whether a periodic timer is due later than if it began now: then the clock was set back."""
+    return event is not None and when > event.first(clock.now())

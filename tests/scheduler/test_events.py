@@ -139,6 +139,52 @@ def test_a_clock_that_is_set_back(running: Running) -> None:
     assert len(running.run("got")) == 6
 
 
+@pytest.mark.parametrize("missed", MISSED)
+@pytest.mark.parametrize("how", ["while it runs", "in a stop", "in a kill"])
+@pytest.mark.parametrize("before", [0, 35])
+@pytest.mark.parametrize("back", [2, 15, 3595])
+def test_a_clock_that_is_set_back_silences_nothing(
+    running: Running, monkeypatch: pytest.MonkeyPatch, missed: str, how: str, before: float, back: float
+) -> None:
+    """Before the first tick or after some, by whatever time, again and again; nor does it give ticks in a row."""
+    monkeypatch.setattr("time.time", lambda: running.now)  # the clock of the store too
+    take(running, f"every(10, missed={missed!r})")
+    running.go()
+    running.ticks(before, 5)
+    for _ in range(2):
+        if how == "while it runs":
+            running.go(-back)
+        else:
+            running.resume(-back, killed=how == "in a kill")
+        running.go()
+        seen = running.run("len(got)")
+        running.ticks(10, 1)
+        assert running.run("len(got)") == seen + 1
+        running.ticks(30, 1)
+        assert running.run("len(got)") == seen + 4
+
+
+def test_a_clock_that_is_set_back_a_little_gives_no_tick_twice(running: Running) -> None:
+    """As time servers do it; the next one comes after its period."""
+    running.run(TAKE, "t = spawn(every(3600), take)")
+    running.go(3600)
+    running.go(-0.005)
+    running.go(3599.99)
+    assert len(running.run("got")) == 1
+    running.go(0.02)
+    assert len(running.run("got")) == 2
+
+
+def test_a_clock_that_is_set_back_moves_no_single_time(running: Running) -> None:
+    """Noon is at noon."""
+    running.run(TAKE, f"t = spawn(at({running.now + 10}), take)")
+    running.resume(-3600)
+    running.go(3609)
+    assert running.run("got") == []
+    running.go(1)
+    assert len(running.run("got")) == 1
+
+
 def test_a_clock_that_is_set_ahead(running: Running) -> None:
     """Gives one turn for all that."""
     running.run(TAKE, "t = spawn(every(10), take)")

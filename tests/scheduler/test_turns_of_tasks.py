@@ -145,6 +145,7 @@ def test_sleeping_tasks_are_not_loaded(running: Running) -> None:
     """Neither by a start, nor by the turns of others, nor by a table that shows the first of them."""
     running.run(TAKE, "for n in range(3000): spawn(at(1e12 + n), take, name=str(n))", "t = spawn(every(1), take)")
     running.rest()
+    running.now += 60
     with running.loads() as loads:
         running.come_up()
         running.ticks(5, 1)
