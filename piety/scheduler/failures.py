@@ -20,7 +20,7 @@ from piety.objects.image import current
 from piety.objects.tracebacks import frames_of
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock
-from piety.scheduler.tasks import DONE, ENDED, FAILED, Task, TaskEnded, Tasks, tasks_of
+from piety.scheduler.tasks import DONE, ENDED, FAILED, Task, TaskEnded, Tasks, is_broken, name_of_task, tasks_of
 
 LOCALS = 20  # names of a frame that are kept
 FRAMES = 30  # the innermost
@@ -54,6 +54,8 @@ class Failure(Persistent):
     def retry(self) -> None:
         """Try the same turn again.  Raises `TaskEnded`, or `Outdated` if the task has gone on since."""
         task = self.task
+        if is_broken(task):
+            raise PietyError(f"the class of {name_of_task(task)!r} is gone; define it again first, or discard() this")
         if task.state in ENDED:
             raise TaskEnded(f"{task!r} has ended; restart() begins it anew")
         if not self._is_the_last:
@@ -77,7 +79,7 @@ class Failure(Persistent):
     @property
     def _is_the_last(self) -> bool:
         """Whether it is for this failure that the task gets no turns."""
-        return self.task.state == FAILED and self.task.failure == self.number
+        return not is_broken(self.task) and self.task.state == FAILED and self.task.failure == self.number
 
     def _forget(self) -> Tasks:
         tasks = tasks_of(current())
@@ -86,7 +88,8 @@ class Failure(Persistent):
         return tasks
 
     def __repr__(self) -> str:
-        return f"<failure {self.number} of {self.task.name!r} at {clock.shown(self.when)}, {self.about}: {self.error}>"
+        of = f"{name_of_task(self.task)!r} at {clock.shown(self.when)}"
+        return f"<failure {self.number} of {of}, {self.about}: {self.error}>"
 
 
 class Outdated(PietyError):

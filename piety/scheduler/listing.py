@@ -10,7 +10,7 @@ from piety.objects.image import Image, current
 from piety.objects.turns import one_line
 from piety.scheduler import clock
 from piety.scheduler.failures import clip
-from piety.scheduler.tasks import Task, tasks_of
+from piety.scheduler.tasks import Task, is_broken, name_of_task, tasks_of
 
 SHOWN = 100  # rows: more than a person reads, and a hundred thousand tasks would scroll everything else away
 WIDEST = 60  # characters of a name or an event
@@ -36,22 +36,25 @@ class Listing:
         return len(self._tasks.table)
 
     def __contains__(self, key: object) -> bool:
-        return any(key in (task.number, task.name) or key is task for task in self)
+        return any(key in (number, name_of_task(task)) or key is task for number, task in self._tasks.table.items())
 
     def rows(self, most: int | None = None) -> list[Row]:
         """What is known of each task, as plain values; the times in seconds since the epoch."""
-        return [self._row(task) for task in islice(self._tasks.table.values(), most)]
+        return [self._row(number, task) for number, task in islice(self._tasks.table.items(), most)]
 
-    def _row(self, task: Task) -> Row:
+    def _row(self, number: int, task: Task) -> Row:
+        if is_broken(task):
+            values = (number, one_line(name_of_task(task), WIDEST), "broken", clip(type(task)), 0, 0.0, 0, None)
+            return dict(zip(COLUMNS, values, strict=True))
         loop = self._image.system.loop if self._image.system is not None else None
-        turn = loop.turns.get(task.number) if loop is not None else None
+        turn = loop.turns.get(number) if loop is not None else None
         turns, seconds, failures = (
-            turn.counts.now() if turn is not None else self._tasks.totals.get(task.number, (0, 0.0, 0))
+            turn.counts.now() if turn is not None else self._tasks.totals.get(number, (0, 0.0, 0))
         )
-        due = loop.timers.when(task.number, task.due) if loop is not None else task.due
+        due = loop.timers.when(number, task.due) if loop is not None else task.due
         name, event = one_line(str(task.name), WIDEST), one_line(clip(task.event), WIDEST)
-        values = (task.number, name, task.state, event, turns, round(seconds, 6), failures, due)
-        return dict(zip(COLUMNS, values, strict=True))
+        shown = (number, name, task.state, event, turns, round(seconds, 6), failures, due)
+        return dict(zip(COLUMNS, shown, strict=True))
 
     def __repr__(self) -> str:
         more = len(self) - SHOWN

@@ -28,7 +28,7 @@ from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
 from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell
 from piety.scheduler.signals import Signals
-from piety.scheduler.tasks import FAILED, Tasks, tasks_of
+from piety.scheduler.tasks import FAILED, Tasks, is_broken, tasks_of
 from piety.scheduler.timers import Timers
 from piety.scheduler.watch import LOOK, Limit, Watch, stack
 
@@ -253,4 +253,5 @@ def _failed(image: Image) -> int:
 
 def _suspend_all(tasks: Tasks) -> None:
     for task in list(tasks.table.values()):
-        task.suspend()
+        if not is_broken(task):
+            task.suspend()

@@ -14,6 +14,9 @@ A task is in one of these states:
     done        it has nothing to wait for any more, and has left the tables; `restart` brings it back
     cancelled   the same, by `cancel`
 
+Of one whose class is gone, only what the image has of it is left: it is *broken*, gets no turns and hears nothing until
+the class is back, and `world.tasks.forget(number)` takes it out.
+
 All of it is in the image: a turn that takes a message, does something with it and sends another happens whole or not
 at all, so each message is handled once.  Where a periodic timer stands is not: that follows from when it began, so a
 tick that changes nothing writes nothing.
@@ -265,6 +268,8 @@ class Task(Persistent):
             if self.due is not None:
                 tasks.due.pop((self.due, self.number), None)
                 self.due = None
+            if how == "end":
+                tasks.forget_waiting(self.number)
 
     def _forget_tries(self, tasks: Tasks) -> None:
         """Whatever turn of mine has failed is not tried again."""
@@ -284,7 +289,7 @@ class Task(Persistent):
         if not isinstance(getattr(self, queue), Queue):
             setattr(self, queue, Queue())
         getattr(self, queue).put(value)
-        if self.state == WAITING and self._event.queue == queue:
+        if self.state == WAITING and getattr(self._event, "queue", queue) == queue:  # if its class is gone, this fails
             tasks = self._tasks()
             tasks.ready.insert(self.number)
             tasks.touch(self)
@@ -376,6 +381,22 @@ class Tasks(Persistent):
         self.totals.pop(task.number, None)
         self.touch(task)
 
+    def forget(self, number: int) -> None:
+        """Take a task out of all tables, whatever is left of it."""
+        self.forget_waiting(number)
+        self.table.pop(number, None)
+        self.totals.pop(number, None)
+        current().touched.add(number)
+
+    def forget_waiting(self, number: int) -> None:
+        """Take a task out of the tables of all events, if its own event cannot."""
+        self.ready.discard(number)
+        for table in self.due, self.signals, self.watched:
+            for key in [key for key in table if key[1] == number]:
+                del table[key]
+        for oid in [oid for oid in self.trees if not self._watchers(oid)]:
+            del self.trees[oid]
+
     def touch(self, task: Task) -> None:
         """This turn has done something to a task: whoever runs the image looks at it when the turn is over."""
         current().touched.add(task.number)
@@ -384,7 +405,7 @@ class Tasks(Persistent):
         """A task by its number or its name.  Raises KeyError."""
         if isinstance(key, str):
             for task in self.table.values():
-                if task.name == key:
+                if name_of_task(task) == key:
                     return task
         elif key in self.table:
             return self.table[key]
@@ -418,8 +439,22 @@ class Tasks(Persistent):
         for oid, obj in told.items():
             for number in self._watchers(oid):
                 task = self.table[number]
-                if not any(each is obj for each in task.happened):
+                if not is_broken(task) and not any(each is obj for each in task.happened):
                     task.happens(obj)
+
+
+def is_broken(task: Any) -> bool:
+    """Whether the class of this task is gone."""
+    return not issubclass(type(task), Task)
+
+
+def name_of_task(task: Any) -> str:
+    """The name of a task, though its class may be gone."""
+    if not is_broken(task):
+        return str(task.name)
+    name = task.__Broken_state__["name"]
+    task.__dict__.setdefault("__Broken_newargs__", ())  # ZODB forgets that, and then cannot compare what was loaded
+    return str(name)
 
 
 def tasks_of(image: Any) -> Tasks:
@@ -477,4 +512,5 @@ def notify(name: str) -> int:
 
 def tasks_for_signal(tasks: Tasks, name: str) -> list[Task]:
     """The tasks that wait for a signal."""
-    return [tasks.table[number] for _name, number in tasks.signals.keys((name, 0), (name, tasks.newest))]
+    waiting = [tasks.table[number] for _name, number in tasks.signals.keys((name, 0), (name, tasks.newest))]
+    return [task for task in waiting if not is_broken(task)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from running import Running
 
+from piety.errors import PietyError
 from piety.scheduler.failures import Outdated
 from piety.scheduler.tasks import TaskEnded
 
@@ -215,3 +216,82 @@ def test_pauses_have_an_end(running: Running, seconds: float) -> None:
     pauses = running.run("[r.wait(n) for n in (1, 2_000, 99_999, 100_000, 100_001)]")
     assert pauses[-1] is None
     assert all(0 <= each <= 86_400 * 365 for each in pauses[:-1])
+
+
+MINE = (
+    "from piety.scheduler.tasks import Task\n"
+    "class Mine(Task):\n    def step(self, value):\n        if fails: 1 / 0\n        got.append(value); return self.event",
+    "from persistent import Persistent\nclass Note(Persistent): pass",
+    "got = []; fails = True; note = Note()\ndef take(what): got.append(what)",
+    "def mine(event, name):\n    m = Mine(event, name)\n    world.tasks.add(m)\n    return m",
+)
+
+
+@pytest.mark.parametrize("event", ["message", "signal('s')", "changed(note)", "every(1e5)"])
+def test_a_task_whose_class_is_gone_is_listed_and_hurts_nobody(running: Running, event: str) -> None:
+    """In safe mode neither; it is whole again when the class is, and can be taken out before."""
+    running.run(*MINE, "t = spawn(signal('s'), take); u = spawn(changed(note), take); v = spawn(message, take)")
+    running.run(f"m = mine({event}, 'm1'); mine({event}, 'm2')", "del Mine")
+    for safe in False, True:
+        running.resume(safe=safe)
+        row = running.show("tasks()").splitlines()[4].split()
+        assert row[:5] == ["4", "m1", "broken", "<missing", "workspace.Mine>"]
+        assert running.run("tasks()['m1'] is m, tasks()['take'] is t, 'm2' in tasks(), 7 in tasks()") == (
+            True, True, True, False)  # fmt: skip
+        if safe:
+            running.run("for each in t, u, v: each.resume()")
+        running.run("got.clear(); notify('s'); note.a = 1; send(v, 1)")
+        running.go()
+        assert running.run("'s' in got, note in got, 1 in got, len(got)") == (True, True, True, 3)
+    running.run("world.tasks.forget(5)")
+    running.run("tables = world.tasks.due, world.tasks.signals, world.tasks.watched")
+    assert running.run("len(tasks()), sum(number == 5 for table in tables for _key, number in table)") == (4, 0)
+    running.run(MINE[0], "fails = False")
+    running.resume()
+    running.run("m.send(1); m.suspend(); m.event = message; m.resume()")
+    running.go()
+    assert running.run("m.state, got[-1]") == ("waiting", 1)
+
+
+def test_a_failure_of_a_task_whose_class_is_gone(running: Running) -> None:
+    """Is shown, and can be discarded."""
+    running.run(*MINE, "m = mine(message, 'm'); m.send(1)")
+    running.go()
+    running.run("del Mine")
+    running.resume()
+    assert "'m'" in running.show("failures()")
+    assert isinstance(running.fail("failures()[0].retry()"), PietyError)
+    running.run("failures()[0].discard()")
+    assert running.run("len(failures())") == 0
+
+
+@pytest.mark.parametrize("event", ["S('s')", "C(note)", "C(tree)"])
+@pytest.mark.parametrize("how", ["cancel()", "restart()", "event = message"])
+def test_an_event_that_fails_to_end_leaves_nothing_behind(running: Running, event: str, how: str) -> None:
+    """Nobody finds its task where it waits no more."""
+    running.run(
+        MINE[1],
+        "from BTrees.OOBTree import OOBTree",
+        "from piety.scheduler.events import Changed, Signal\nclass S(Signal):\n    def end(self, tasks, task): 1 / 0\n"
+        "class C(Changed):\n    def end(self, tasks, task): 1 / 0",
+        "note = Note(); tree = OOBTree(); got = []\ndef take(what): got.append(what)",
+        f"t = spawn({event}, take)",
+    )
+    running.run(f"t.{how}")
+    left = running.run("len(world.tasks.signals), len(world.tasks.watched), len(world.tasks.trees)")
+    assert sum(left) == (0 if how != "restart()" else 2 if "tree" in event else 1)
+    running.run("t.cancel()", "notify('s'); note.a = 1; tree[1] = 1")
+    running.go()
+    assert running.run("got, len(world.tasks.signals), len(world.tasks.watched)") == ([], 0, 0)
+
+
+def test_an_event_whose_class_is_gone_does_not_hide_it_from_the_others(running: Running) -> None:
+    """Its task fails when it happens, and who told it does not."""
+    running.run(
+        "from piety.scheduler.events import Signal\nclass S(Signal): pass", "got = []\ndef take(what): got.append(what)"
+    )
+    running.run("t = spawn(S('s'), take); u = spawn(signal('s'), take)", "del S")
+    running.resume()
+    assert running.run("notify('s')") == 2
+    running.go()
+    assert running.run("got, t.state, u.state") == (["s"], "failed", "waiting")
