@@ -1,8 +1,9 @@
 """Sockets on which tasks hear lines: `spawn(lines("door"), handler)` opens `door` in the home.
 
 Whoever connects writes lines; each becomes a turn of the task, with the line as what has happened.  A line counts as
-heard when it is on disk: then `ok` is written back, a line for each.  So a sender that waits for it loses nothing, and
-one that is cut off before it may send its line again.
+heard when it is on disk in the queue of a task: then `ok` is written back, a line for each.  So a sender that waits for
+it loses nothing, and one that is cut off before it may send its line again.  What else is written back is in
+`docs/protocol.md`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from piety.browser import wire
 from piety.errors import PietyError
 from piety.objects.turns import Outcome, Turn
+from piety.scheduler.events import DOOR
 from piety.scheduler.requests import promise
 from piety.scheduler.system import System
 from piety.scheduler.tasks import tasks_for_signal
@@ -54,16 +56,23 @@ class Doors:
 
     async def _hear(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while line := await reader.readline():
+            while (line := await reader.readline()).endswith(b"\n"):  # what was cut off is no line
                 turn = Heard(self._system, name, line.decode("utf-8", "replace").removesuffix("\n"))
                 self._system.loop.ask(turn)
                 outcome = await asyncio.wrap_future(turn.future)
-                writer.write(b"ok\n" if outcome.error is None else b"not heard\n")
+                writer.write(_answer(outcome))
                 await writer.drain()
         except (OSError, ValueError):  # they are gone, or that was no line
             pass
         finally:
             writer.close()
+
+
+def _answer(outcome: Outcome) -> bytes:
+    """What whoever wrote a line hears of it."""
+    if outcome.error is not None:
+        return b"not heard\n"
+    return b"ok\n" if outcome.value else b"nobody\n"
 
 
 def listen(home: str, name: str) -> socket.socket:
@@ -93,16 +102,18 @@ def remove(home: str, name: str) -> None:
 
 
 class Heard(Turn):
-    """A line came in: the tasks that wait for it are told."""
+    """A line came in: the tasks that wait for it are told; the value is how many."""
 
     def __init__(self, system: System, name: str, line: str) -> None:
         self.label = f"a line on {name}"
         self.future: Future[Outcome] = promise()
         self._tasks, self._name, self._line = system.tasks, name, line
 
-    def work(self) -> None:
-        for task in tasks_for_signal(self._tasks, f"socket:{self._name}"):
+    def work(self) -> int:
+        waiting = tasks_for_signal(self._tasks, f"{DOOR}{self._name}")
+        for task in waiting:
             task.happens(self._line)
+        return len(waiting)
 
     def is_done(self, outcome: Outcome) -> None:
         self.future.set_result(outcome)
