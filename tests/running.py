@@ -58,6 +58,14 @@ class Running:
                 assert loop._wake.wait(10), "work on the host has no end"
         raise AssertionError("there is no end to what is ready")
 
+    def until(self, condition: str) -> None:
+        """Run what is ready until this is true; work on the host may make it so, while other work goes on."""
+        loop = self.system.loop
+        while not self.run(condition):
+            loop._wake.clear()
+            if not loop.pass_once():
+                assert loop._wake.wait(10), f"it never came true: {condition}"
+
     def ticks(self, seconds: float, step: float) -> None:
         """Let the time pass in steps, and run what is ready after each."""
         for _ in range(round(seconds / step)):

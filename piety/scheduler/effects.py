@@ -5,7 +5,10 @@ A turn cannot take back what it does outside of the image, and while it waits no
 function, and the answer (its value, or its error) comes back as an event of a task of its own, that calls `then`.
 
 If the system is killed before the answer is on disk, the work is done again after the resume: at least once, not
-exactly once.  `effect_id()` gives the function a name for the work that is the same both times.
+exactly once.  `effect_id()` gives the function a name for the work that is the same both times; it is `effect.id`.
+
+A thread cannot be stopped.  So `effect.cancel()` gives up on the work: `then` gets the effect with the error
+`Cancelled`, and whatever the function still does or gives back is dropped.
 
 The function runs beside the turns, so it sees no variables of the workspace, only what it is given; and it is given
 copies.  What it prints is no part of any turn: it goes to the standard output of the process, the log of a daemon.
@@ -35,7 +38,7 @@ from piety.scheduler.retries import Retry
 from piety.scheduler.signals import block_here
 from piety.scheduler.tasks import Handler, Task, Tasks, tasks_of
 
-WORKERS = 8  # threads: effects mostly wait, and more than a few at once seldom help
+WORKERS = 100  # threads, made as needed: work on the host mostly waits, and what hangs may not hold up the others
 
 _here = threading.local()
 
@@ -51,22 +54,43 @@ class Answered(Event):
         return "an answer of the host"
 
 
+class Cancelled(PietyError):
+    """Nobody waits for this work any more."""
+
+
 class Effect(Persistent):
-    """Work that was asked of the host: `state` is "asked", "done" or "failed"; then `value` or `error` is there."""
+    """Work that was asked of the host; `then` gets me when there is an answer.
+
+    `state` is "asked", "done", "failed" or "cancelled"; then `value` or `error` is there.  `id` is what `effect_id()`
+    tells the function: no other work has the same, here or in another image.
+    """
 
     state = "asked"
     value: Any = None
     error: BaseException | None = None
-    number = 0
 
-    def __init__(self, call: tuple[Any, ...], task: Task | None) -> None:
-        self.id = os.urandom(8).hex()
+    def __init__(self, number: int, call: tuple[Any, ...], task: Task | None) -> None:
+        self.number = number
+        self.id = f"{number}-{os.urandom(4).hex()}"
         self.call = call
         self.task = task
 
+    def cancel(self) -> None:
+        """Give up on this work.  Where there is an answer already, this changes nothing."""
+        image = current()
+        if tasks_of(image).effects.pop(self.number, None) is not None:
+            image.effects.add(self.number)
+            self.answer("cancelled", None, Cancelled(f"effect {self.id} was cancelled"))
+
+    def answer(self, state: str, value: Any, error: BaseException | None) -> None:
+        """This has become of the work: my task gets me, if it is there."""
+        self.state, self.value, self.error = state, value, error
+        if self.task is not None and self.task.number in tasks_of(current()).table:
+            self.task.happens(self)
+
     def __repr__(self) -> str:
         what = {"done": f" {clip(self.value)}", "failed": f" {clip(self.error)}"}.get(self.state, "")
-        return f"<effect {self.number} {name_of(self.call[0])}: {self.state}{what}>"
+        return f"<effect {self.id} {name_of(self.call[0])}: {self.state}{what}>"
 
 
 def host(
@@ -94,8 +118,8 @@ def host(
         task = Handler(Answered(), then, f"then {name_of(then)}")
         task.retry, task.out = retry, place(out, image)
         tasks.add(task)
-    effect = Effect(call, task)
-    effect.number = tasks.effects.maxKey() + 1 if tasks.effects else 1
+    tasks.newest_effect += 1
+    effect = Effect(tasks.newest_effect, call, task)
     tasks.effects[effect.number] = effect
     image.effects.add(effect.number)
     return effect
@@ -120,16 +144,23 @@ class Effects:
         self._bring, self.again = bring, again
         self._begun: set[int] = set()
         self._work: SimpleQueue[tuple[int, str, Call] | None] = SimpleQueue()
-        self._workers: list[threading.Thread] = []
+        self._workers: set[threading.Thread] = set()
+        self._at: dict[int, threading.Thread] = {}  # who does which work
 
     @property
     def are_running(self) -> bool:
         return bool(self._begun)
 
     def begin(self, number: int) -> None:
-        """Have this one done, if it is there and not begun; called in a turn."""
+        """Have this one done, if it is there and not begun; give up on it, if it was cancelled.  Called in a turn."""
         effect = self._tasks.effects.get(number)
-        if effect is None or number in self._begun:
+        if effect is None:
+            self._begun.discard(number)
+            if number in self._at:  # it may hang, so another one takes its place; if it comes back, it ends
+                self._workers.discard(self._at.pop(number))
+                self._man()
+            return
+        if number in self._begun:
             return
         self._begun.add(number)
         try:
@@ -137,18 +168,26 @@ class Effects:
         except BaseException as error:  # what is to be handed over has changed since, or its own code fails
             self.bring(number, Answer(None, error))
             return
+        self._man()
+
+    def _man(self) -> None:
+        """See to it that there is a worker for all that is begun."""
         if len(self._workers) < min(WORKERS, len(self._begun)):
             # no pool: that would make the end of the process wait for work that nobody waits for
             worker = threading.Thread(target=self._run, name="piety-host", daemon=True)
-            self._workers.append(worker)
+            self._workers.add(worker)
             worker.start()
 
     def _run(self) -> None:
         block_here()
         stay_apart()
-        while (work := self._work.get()) is not None:
+        me = threading.current_thread()
+        while me in self._workers and (work := self._work.get()) is not None:
             number, _here.id, call = work
-            self.bring(number, call.run())
+            self._at[number] = me
+            if number in self._begun:  # else it was cancelled
+                self.bring(number, call.run())
+            self._at.pop(number, None)
 
     def bring(self, number: int, answer: Answer) -> None:
         self._bring(Bring(self, number, answer))
@@ -157,11 +196,6 @@ class Effects:
         """The effect, to be given its answer."""
         effect: Effect | None = self._tasks.effects.pop(number, None)
         return effect
-
-    def tell(self, effect: Effect) -> None:
-        """The task that waits for it, if there is one, gets it."""
-        if effect.task is not None and effect.task.number in self._tasks.table:
-            effect.task.happens(effect)
 
     def is_answered(self, number: int) -> None:
         self._begun.discard(number)
@@ -196,9 +230,8 @@ class Bring(Turn):
     def work(self) -> None:
         effect = self._effects.take(self._number)
         if effect is not None:
-            effect.value, effect.error = self._answer.take()
-            effect.state = "done" if effect.error is None else "failed"
-            self._effects.tell(effect)
+            value, error = self._answer.take()
+            effect.answer("done" if error is None else "failed", value, error)
 
     def is_done(self, outcome: Outcome) -> None:
         if outcome.error is None:

@@ -344,7 +344,7 @@ class Tasks(Persistent):
     """
 
     limit: tuple[float | None, bool] = (None, False)  # see `watch.py`
-    newest_failure = 0
+    newest_failure = newest_effect = 0
     stopped: float | None = None  # when the system was stopped last
 
     def __init__(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from running import Running
 
 from piety.errors import PietyError
 from piety.objects.threads import is_apart, stay_apart
+from piety.scheduler.effects import WORKERS
 
 NOTE = "def note(path, text):\n    with open(path, 'a') as file: file.write(text + '\\n')\n    return text.upper()"
 
@@ -22,6 +25,51 @@ def notes(running: Running, tmp_path: Path) -> Any:
     path = tmp_path / "notes"
     running.run(NOTE, f"path = {str(path)!r}")
     return lambda: path.read_text().split() if path.exists() else []
+
+
+HANG = """
+def hang(began, gate):
+    with open(began, 'wb', 0) as file: file.write(b'x')
+    with open(gate, 'rb', 0) as file: file.read(1)
+    return 'back'
+"""
+
+
+class Hanging:
+    """The function `hang(began, gate)` says that it has begun, and waits until the gate is opened."""
+
+    def __init__(self, running: Running, folder: Path) -> None:
+        self._running = running
+        self._begun = 0
+        for name in "began", "gate":
+            os.mkfifo(folder / name)
+            running.run(f"{name} = {str(folder / name)!r}")
+        self._began, self._gate = (os.open(folder / name, os.O_RDWR) for name in ("began", "gate"))
+        running.run(HANG)
+
+    def __call__(self, count: int) -> None:
+        """Have this many begun to hang."""
+        self._running.system.loop.pass_once()
+        while self._begun < count:
+            assert select.select([self._began], [], [], 10)[0], f"only {self._begun} have begun"
+            self._begun += len(os.read(self._began, 1000))
+
+    def open(self) -> None:
+        """Let all go that hang."""
+        os.write(self._gate, b"x" * self._begun)
+
+    def close(self) -> None:
+        self.open()
+        os.close(self._began)
+        os.close(self._gate)
+
+
+@pytest.fixture
+def hanging(running: Running, tmp_path: Path) -> Iterator[Hanging]:
+    """Work that hangs, until the end of the test at the latest."""
+    hanging = Hanging(running, tmp_path)
+    yield hanging
+    hanging.close()
 
 
 def test_work_is_done_after_the_commit_and_its_answer_comes_back(running: Running, notes: Any) -> None:
@@ -74,6 +122,68 @@ def test_work_without_an_answer_is_done_again_under_the_same_name(running: Runni
         running.go()
         assert running.run("e.state") == "done"
         assert notes() == [running.run("e.id")] * 2
+
+
+def test_what_hangs_holds_up_nobody(running: Running, notes: Any, hanging: Hanging) -> None:
+    """However much of it there is; and where there is no thread left, giving up on one makes one."""
+    running.run(f"hung = [host(hang, began, gate) for _ in range({WORKERS - 1})]", "e = host(note, path, 'e')")
+    hanging(WORKERS - 1)
+    running.until("e.state == 'done'")
+    running.run("hung.append(host(hang, began, gate))")
+    hanging(WORKERS)
+    running.run("g = host(note, path, 'g'); f = host(note, path, 'f')")
+    running.system.loop.pass_once()
+    running.run("g.cancel()")
+    running.system.loop.pass_once()
+    running.run("hung[0].cancel()")
+    running.until("f.state == 'done'")
+    assert notes() == ["e", "f"]
+    assert running.run("len(world.tasks.effects)") == WORKERS - 1
+    running.run("for each in hung: each.cancel()")
+    running.go()
+    assert running.system.loop.is_idle
+
+
+def test_work_that_was_given_up(running: Running, hanging: Hanging) -> None:
+    """Its task is told at once; what the function brings later is dropped, and is nobody else's answer."""
+    running.run("got = []\ndef take(effect): got.append((effect.state, type(effect.error).__name__, effect.value))")
+    running.run("e = host(hang, began, gate, then=take)", "g = host(hang, began, gate)")
+    hanging(2)
+    running.run("e.cancel(); g.cancel()")
+    running.go()
+    assert running.run("got, e.state, g.state, len(tasks())") == (
+        [("cancelled", "Cancelled", None)], "cancelled", "cancelled", 0)  # fmt: skip
+    running.run("f = host(hang, began, gate, then=take)", "e.cancel()")
+    hanging(3)
+    hanging.open()
+    running.until("len(got) == 2")
+    running.go()
+    assert running.run("got[1:], e.value, f.value, f.cancel(), f.state") == (
+        [("done", "NoneType", "back")], None, "back", None, "done")  # fmt: skip
+    running.resume(killed=True)
+    running.go()
+    assert running.run("e.state, len(got)") == ("cancelled", 2)
+
+
+def test_work_that_is_given_up_before_it_begins_is_never_done(running: Running, notes: Any) -> None:
+    """Also by the turn that asked for it; and not if the turn that gave up is undone."""
+    running.run("e = host(note, path, 'e'); e.cancel()")
+    running.rest()
+    running.run("f = host(note, path, 'f')", "f.cancel()", "g = host(note, path, 'g')")
+    running.fail("g.cancel(); 1 / 0")
+    running.come_up()
+    running.go()
+    assert (notes(), running.run("f.state, g.state")) == (["g"], ("cancelled", "done"))
+
+
+def test_the_name_of_work(running: Running) -> None:
+    """Is what the function is told, and what is shown; no other work has it."""
+    running.run("from piety import effect_id", "seen = []")
+    for n in range(3):
+        running.run(f"e = host(effect_id); shown = repr(e); seen.append((e.id, {n} + 1))")
+        running.go()
+        assert running.run("e.value == e.id == seen[-1][0], e.id in shown, e.id in repr(e)") == (True, True, True)
+    assert running.run("len({id for id, _ in seen}), [id.split('-')[0] == str(n) for id, n in seen]") == (3, [True] * 3)
 
 
 @pytest.mark.parametrize(
