@@ -75,6 +75,8 @@ class Failure(Persistent):
         task.resume()
         if task.event.queue is None or task.event.has_happened(task, None):
             task.event.take(tasks, task, due)
+        if task.enabled is False:
+            task.wait_disabled(tasks)
 
     @property
     def _is_the_last(self) -> bool:

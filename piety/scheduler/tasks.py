@@ -100,7 +100,7 @@ class Task(Persistent):
     out: Place | None = None
     tries = 0  # how often the turn that is due has failed
     due: float | None = None  # when a timer was due first; of a periodic one the next times follow from that
-    since: float | None = None  # when the timer was due of which the turn has failed
+    since: float | None = None  # when the timer was due of which the turn has failed, or waits until I am enabled
     failure = 0  # the number of the failure for which I am in the state `failed`
     messages: Queue | tuple[()] = ()  # what was sent
     happened: Queue | tuple[()] = ()  # signals and changes
@@ -132,18 +132,26 @@ class Task(Persistent):
         if self.state == RETRYING:  # that was for the other event
             self.state = WAITING
         if self.state == WAITING:
-            event.begin(tasks, self)
+            self.begin_to_wait(tasks)
         tasks.touch(self)
 
     @property
     def enabled(self) -> Condition:
-        """Whether I get turns when my event happens: True, False, or a function that tells each time."""
+        """Whether I get turns when my event happens: True, False, or a function that tells each time.
+
+        While it is False nobody looks at me.
+        """
         return self._enabled
 
     @enabled.setter
     def enabled(self, condition: Condition) -> None:
-        self._enabled = condition
-        self._tasks().touch(self)
+        tasks, was = self._tasks(), self._enabled
+        self._enabled = _plain(condition)
+        if self._enabled is False:
+            self.wait_disabled(tasks)
+        elif was is False and self.state == WAITING:
+            self._event.begin(tasks, self)
+        tasks.touch(self)
 
     def suspend(self) -> None:
         """Give me no turns until `resume`.  Where I get none already, this changes nothing."""
@@ -223,6 +231,19 @@ class Task(Persistent):
             put(self.out, output, self.number)
         return True
 
+    def begin_to_wait(self, tasks: Tasks) -> None:
+        """Begin to wait for my event."""
+        self._event.begin(tasks, self)
+        if self._enabled is False:
+            self.wait_disabled(tasks)
+
+    def wait_disabled(self, tasks: Tasks) -> None:
+        """I am not enabled: what happens waits, and so does the time of a timer."""
+        if self.state == WAITING:
+            if self.due is not None:
+                self.since = self.due
+            self._stop_waiting(tasks, "pause")
+
     def is_enabled(self) -> bool:
         condition = self._enabled
         return bool(condition() if callable(condition) else condition)
@@ -252,6 +273,8 @@ class Task(Persistent):
         tasks = self._tasks()
         self._stop_trying(tasks)
         self._stop_waiting(tasks, "pause")
+        if self.state == WAITING:
+            self.since = None
         self.state = state
         tasks.touch(self)
 
@@ -282,7 +305,7 @@ class Task(Persistent):
             tasks = self._tasks()
             self._stop_trying(tasks)
             self.state = WAITING
-            self._event.begin(tasks, self)
+            self.begin_to_wait(tasks)
             tasks.touch(self)
 
     def _put(self, queue: str, value: Any, kind: type[Event]) -> None:
@@ -291,7 +314,8 @@ class Task(Persistent):
         getattr(self, queue).put(value)
         if self.state == WAITING and getattr(self._event, "queue", queue) == queue:  # if its class is gone, this fails
             tasks = self._tasks()
-            tasks.ready.insert(self.number)
+            if self._enabled is not False:
+                tasks.ready.insert(self.number)
             tasks.touch(self)
 
     def _tasks(self) -> Tasks:
@@ -367,7 +391,7 @@ class Tasks(Persistent):
             self.newest = task.number = self.newest + 1
         self.table[task.number] = task
         task.state = WAITING
-        task.event.begin(self, task)
+        task.begin_to_wait(self)
         self.touch(task)
 
     def remove(self, task: Task, state: str) -> None:
@@ -492,9 +516,13 @@ def spawn(
     if not callable(action):
         raise PietyError(f"{action!r} cannot be called; give spawn an event and a function")
     task = Handler(_require_event(event), action, name or str(getattr(action, "__name__", type(action).__name__)))
-    task._enabled, task.retry, task.out = enabled, retry, place(out, current())
+    task._enabled, task.retry, task.out = _plain(enabled), retry, place(out, current())
     tasks_of(current()).add(task)
     return task
+
+
+def _plain(condition: Condition) -> Condition:
+    return condition if callable(condition) else bool(condition)
 
 
 def send(task: Task, value: Any) -> None:

@@ -24,6 +24,68 @@ def test_a_condition_that_is_false_keeps_nobody_busy(running: Running, condition
     assert running.run("len(t.messages)") == 1
 
 
+WAITS = {  # what a task waits for that is not enabled for 4.5 seconds, and the turns that it has then, and a second later
+    "message": (3, 3),
+    "signal('s')": (3, 3),
+    "changed(note)": (1, 1),
+    "every(1)": (0, 1),
+    "every(1, missed='once')": (0, 1),
+    "every(1, missed='catch_up')": (4, 5),
+    "after(2)": (1, 1),
+    "after(5)": (0, 1),
+    "at(t0 + 2)": (1, 1),
+}
+
+
+@pytest.mark.parametrize("event", WAITS)
+@pytest.mark.parametrize("way", ["spawned so", "then", "retried", "over a kill"])
+def test_a_task_that_is_not_enabled_costs_nothing(
+    running: Running, monkeypatch: pytest.MonkeyPatch, event: str, way: str
+) -> None:
+    """Nobody looks at it, whatever happens; when it is enabled, nothing was lost, and timers go on as they stood."""
+    asked: list[int] = []
+    work = TaskTurn.work
+    running.run(TAKE, "from persistent import Persistent\nclass Note(Persistent): pass", "note = Note()")
+    began = running.now
+    running.run(f"t = spawn({event.replace('t0', str(began))}, take, enabled={way != 'spawned so'})", "t.enabled = 0")
+    monkeypatch.setattr(TaskTurn, "work", lambda turn: (asked.append(turn.number), work(turn)))
+    for n in range(3):
+        running.run(f"send(t, {n}); notify('s'); note.n = {n}")
+        running.go(1)
+    if way == "over a kill":
+        running.resume(1, killed=True)
+    elif way == "retried":
+        running.run("t.suspend(); t.enabled = True; t.enabled = False")
+        assert running.run("t.since, t.due") == (None, None)
+        running.run("t.cancel()", f"t.event = {event.replace('t0', str(began))}", "t.restart()")
+        running.run("for n in range(3): send(t, n); notify('s'); note.n = -n")
+        began = running.now
+    running.go(began + 4.5 - running.now)
+    assert running.system.loop.is_idle
+    assert (asked, running.run("got, t.state, 0 in t.messages")) == ([], ([], "waiting", True))
+    running.run("t.enabled = True")
+    running.go()
+    now = len(running.run("got"))
+    running.go(1)
+    assert (now, len(running.run("got"))) == WAITS[event]
+
+
+def test_a_failure_of_a_task_that_is_not_enabled_is_discarded(running: Running) -> None:
+    """It goes on to rest."""
+    running.run("got = []; fails = True\ndef take(what):\n    if fails: 1 / 0\n    got.append(what)")
+    running.run("t = spawn(every(1, missed='catch_up'), take); u = spawn(message, take); v = spawn(every(1), take)")
+    running.run("send(u, 1)", "send(u, 2)")
+    running.go(1)
+    running.run("fails = False\nfor task in t, u, v: task.enabled = False", "for f in failures(): f.discard()")
+    running.go(3)
+    assert running.run("got, len(world.tasks.due), len(world.tasks.ready)") == ([], 0, 0)
+    running.run("for task in t, u, v: task.enabled = True")
+    running.go()
+    assert running.run("len(got), 2 in got") == (4, True)
+    running.go(1)
+    assert running.run("len(got), len(world.tasks.due)") == (6, 2)
+
+
 def test_a_condition_is_asked_again_when_something_has_changed(running: Running) -> None:
     """By another task, say; else each second, for one that looks outside of the image."""
     running.run(TAKE, "ready = False\ndef is_ready(): return ready\ndef make():\n    global ready\n    ready = True")
