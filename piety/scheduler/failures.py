@@ -155,22 +155,47 @@ class Record(Turn):
     ) -> None:
         self.label = f"task {task.name}: failed"
         self._tasks, self._task, self._report, self._since, self._again = tasks, task, report, since, again
+        self._number = task.number
+        self._is_last_resort = False
 
     def work(self) -> None:
+        if self._is_last_resort:
+            self._tasks.forget_waiting(self._number)
+            self._keep()
+            return
         tasks, task = self._tasks, self._task
         task.tries += 1
-        seconds = task.retry.wait(task.tries) if task.retry is not None else None
+        seconds = _pause(task)
         if seconds is not None:
             task.try_again(tasks, clock.now() + seconds, self._since)
             return
+        task.fail(self._keep(), self._since)
+
+    def _keep(self) -> int:
+        """Make the failure; its number."""
+        tasks = self._tasks
         tasks.newest_failure += 1
         number = tasks.newest_failure
-        tasks.failures[number] = Failure(task, self._report, number)
-        task.fail(number, self._since)
+        tasks.failures[number] = Failure(self._task, self._report, number)
+        return number
 
     def is_done(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
+        """What could not be written is done later; if the task itself is in the way, without a change of that."""
+        if outcome.is_void:
             self._again(self)
+        elif outcome.error is not None and not self._is_last_resort:
+            self._is_last_resort = True
+            self._again(self)
+
+
+def _pause(task: Task) -> float | None:
+    """How long to wait before the turn of this task is tried again; None if it is not."""
+    if task.retry is None:
+        return None
+    try:
+        return task.retry.wait(task.tries)
+    except Exception:  # its class is gone, or its own code fails
+        return None
 
 
 def frames(error: BaseException | None) -> tuple[Frame, ...]:

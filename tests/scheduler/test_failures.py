@@ -295,3 +295,32 @@ def test_an_event_whose_class_is_gone_does_not_hide_it_from_the_others(running: 
     assert running.run("notify('s')") == 2
     running.go()
     assert running.run("got, t.state, u.state") == (["s"], "failed", "waiting")
+
+
+@pytest.mark.parametrize("retry", ["5", "Bad()", "Gone()"])
+def test_a_retry_whose_own_code_fails_is_none(running: Running, retry: str) -> None:
+    """The task has failed, and the loop has nothing more to do."""
+    running.run("def bad(what): 1 / 0", "class Gone: pass\nclass Bad(Retry):\n    def wait(self, tries): 1 / 0")
+    running.run(f"t = spawn(message, bad, retry={retry})", "del Gone")
+    running.resume()
+    running.run("send(t, 1)")
+    running.go()
+    assert running.run("t.state, len(failures())") == ("failed", 1)
+    assert running.system.loop.is_idle
+
+
+def test_a_failure_that_cannot_be_recorded_is_not_tried_for_ever(running: Running) -> None:
+    """Because of the task itself: it gets no turns, and what is known is told; the others go on."""
+    running.run(*MINE, "import sys\nMine.__getstate__ = lambda self: sys.exit() if fails else Task.__getstate__(self)")
+    running.run("fails = False; m = mine(message, 'm'); v = spawn(message, take)", "m.send(1)", "fails = True")
+    running.run("send(v, 2)")
+    told: list[int] = []
+    for _ in range(8):
+        running.go(1)
+        told.append(running.run("len(world.tasks.failures)"))
+    assert running.system.loop.is_idle
+    assert 1 <= told[3] == told[-1] <= 2  # it may have been about to get its next turn already
+    assert running.run("got, 'ZeroDivisionError' in failures()[0].error, len(world.tasks.ready)") == ([2], True, 0)
+    running.run("fails = False", "for f in failures(): f.discard()", "m.restart(); m.send(3)")
+    running.go()
+    assert running.run("got, len(failures())") == ([2, 3], 0)
