@@ -6,6 +6,9 @@ the definitions are in it (imports, functions and classes, run anew when they ar
 not.  Modules of the image are shared with the turns, if they are loaded; those that the workspace imports are loaded
 for this.  What comes back is handed over in the same way, and its classes are those of the workspace again.
 
+So a function of a module in the image reaches that module's memory beside the turns.  One that assigns its variables is
+refused.  What cannot be seen beforehand is not: functions that this one calls, and what is changed inside of an object.
+
     Call      what is handed over: a function with what it is called with
     Answer    what comes back: a value, or an error
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-import contextlib
+import dis
 import functools
 import importlib
 import io
@@ -47,9 +50,10 @@ class Call:
                 "give it plain values and a named function"
             ) from error
         self._bytes = file.getvalue()
+        _require_no_assignments(call[0])
         definitions = current().world.workspace.definitions
         self._sources = {name: (each.source, each.line) for name, each in definitions.items()}
-        _load_modules(source for source, _line in self._sources.values())
+        self._not_loaded = _load_modules(source for source, _line in self._sources.values())
 
     def run(self) -> Answer:
         """Call it, in a worker."""
@@ -59,8 +63,8 @@ class Call:
             function, args, keywords = _Unpickler(io.BytesIO(self._bytes), definitions).load()
             value, error = function(*args, **keywords), None
         except BaseException as caught:  # SystemExit too: it ends the work, not the worker
-            value, error = None, caught
-            caught.__traceback__ = None
+            error = self._not_loaded.get(caught.name or "", caught) if isinstance(caught, ImportError) else caught
+            value, error.__traceback__ = None, None
         return Answer(value, error)
 
 
@@ -143,13 +147,36 @@ class _Definitions(dict[str, Any]):
         return found
 
 
-def _load_modules(sources: Iterable[str]) -> None:
-    """Load what these import from the image: a worker finds only modules that are loaded."""
+def _require_no_assignments(function: Any) -> None:
+    """Refuse a function that assigns variables of a module in the image."""
+    function = getattr(function, "__func__", function)
+    code, module = getattr(function, "__code__", None), getattr(function, "__module__", None)
+    if code is None or module is None or module not in current().modules:
+        return
+    if names := sorted(_assigned(code)):
+        raise PietyError(
+            f"host({name_of(function)}, ...): it assigns {', '.join(names)} in the module {module}, and only a turn "
+            "may do that; let it give back the value"
+        )
+
+
+def _assigned(code: types.CodeType) -> set[str]:
+    """The global names that a function, or one in it, assigns or deletes."""
+    names = {each.argval for each in dis.get_instructions(code) if each.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")}
+    return names.union(*(_assigned(each) for each in code.co_consts if isinstance(each, types.CodeType)))
+
+
+def _load_modules(sources: Iterable[str]) -> dict[str, BaseException]:
+    """Load what these import from the image: a worker finds only modules that are loaded.  Why some are not."""
     modules = current().modules
+    failed: dict[str, BaseException] = {}
     for name in {name for source in sources if source.startswith(("import ", "from ")) for name in _imported(source)}:
         if name not in sys.modules and name in modules:
-            with contextlib.suppress(Exception):  # if the work needs it, it fails with that
+            try:
                 importlib.import_module(name)
+            except Exception as error:  # if the work needs it, it fails with that
+                failed[name] = error
+    return failed
 
 
 @functools.lru_cache(1_000)

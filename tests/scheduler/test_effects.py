@@ -285,6 +285,38 @@ def test_work_may_use_modules_of_the_image(running: Running) -> None:
     assert running.run("better.state") == "done"
 
 
+def test_why_a_module_of_the_image_cannot_be_loaded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is what the work fails with, not that it is not loaded."""
+    running.image.modules["fragile"] = "import os\nif 'BROKEN' in os.environ: raise ValueError('the reason')\nx = 1"
+    running.run("import fragile", "def work(): return fragile.x", "def other():\n    import fragile")
+    monkeypatch.setenv("BROKEN", "yes")
+    running.resume()
+    running.run("e = host(work); d = host(other)")
+    running.go()
+    assert running.run("repr(e.error), repr(d.error)") == ("ValueError('the reason')",) * 2
+    monkeypatch.delenv("BROKEN")
+    running.run("e = host(work)")
+    running.go()
+    assert running.run("e.value") == 1
+
+
+def test_work_that_assigns_variables_of_a_module_is_refused(running: Running) -> None:
+    """In one line, when it is asked for: they are changed in turns only."""
+    running.image.modules["tools"] = (
+        "n = 1\ndef bump():\n    global n\n    n += 1\ndef deep():\n    def inner():\n        global n\n        del n\n"
+        "    inner()\nclass T:\n    def m(self):\n        global n, k\n        n = k = 2\ndef read(): return n"
+    )
+    running.run("import tools")
+    for function, names in ("tools.bump", "n"), ("tools.deep", "n"), ("tools.T().m", "k, n"):
+        error = running.fail(f"host({function})")
+        assert isinstance(error, PietyError)
+        assert f"it assigns {names} in the module tools" in str(error)
+        assert "\n" not in str(error)
+    running.run("e = host(tools.read)", "def mine():\n    global n\n    n = 3\n    return n", "n = 1; d = host(mine)")
+    running.go()
+    assert running.run("e.error, d.value, n, tools.n") == (None, 3, 1, 1)
+
+
 def test_a_thread_that_gets_the_number_of_a_worker_is_none() -> None:
     """Numbers of threads are used again."""
     apart: list[bool] = []
