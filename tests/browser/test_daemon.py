@@ -187,6 +187,26 @@ def test_run_ends_when_there_is_nothing_to_do(served: Served) -> None:
     assert served.evaluate("done") == "[1]\n"
 
 
+@pytest.mark.parametrize("way", ["run", "start"])
+def test_hooks_and_counts_of_a_system_that_comes_up_and_goes_down(served: Served, way: str) -> None:
+    """Each time, also when it runs in the foreground: hooks are called, and what was counted of tasks is kept."""
+    served.evaluate("done = []")
+    served.evaluate("def up(): done.append('up')")
+    served.evaluate("def down(): done.append('down')")
+    served.evaluate("def work(): done.append('task')")
+    served.evaluate("h, g, t = on_resume(up), on_stop(down), spawn(message, work)")
+    for _ in range(2):
+        served.evaluate("send(t, 1)")
+        if way == "start":
+            served.start()
+            served.evaluate("1")
+            served.piety("stop")
+        else:
+            assert served.piety("run", "--until-idle").returncode == 0
+    assert served.evaluate("done") == f"{['up', 'task', 'down'] * 2}\n"
+    assert served.evaluate("[row['turns'] for row in tasks().rows()]") == "[2]\n"
+
+
 def test_safe_suspends_what_would_run(served: Served) -> None:
     """No task and no hook gets a turn."""
     served.evaluate("done = []")
@@ -385,6 +405,25 @@ def ends(served: Served, *arguments: str) -> str:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("whose", ["a person", "a task"])
+def test_a_turn_limit_stops_a_turn_by_itself(served: Served, whose: str) -> None:
+    """It is undone and told; the system goes on."""
+    served.start()
+    served.evaluate("turn_limit(0.3, interrupt=True)")
+    served.evaluate("def spin():\n    world.spun = 1\n    while True: pass")
+    with served.talk() as talk:
+        source = "spin()" if whose == "a person" else "t = spawn(after(0), spin)"
+        talk.ask("evaluate", source=source)
+        assert talk.until(wire.EXIT) == (b"1" if whose == "a person" else b"0")
+    with served.talk() as talk:
+        talk.ask("evaluate", source="hasattr(world, 'spun'), [f.error for f in failures()]")
+        said = b"".join(body for kind, body in talk.rest() if kind == wire.OUT)
+    assert said == (b"(False, [])\n" if whose == "a person" else b"(False, ['KeyboardInterrupt'])\n")
+    hog = json.loads(served.piety("status", "--json").stdout)["hog"]
+    assert hog["turn"] == ("spin()" if whose == "a person" else "task spin")
+    assert hog["seconds"] >= 0.3
 
 
 # -- pulling the plug

@@ -39,11 +39,17 @@ def test_times_that_passed_during_a_stop(running: Running, missed: str, killed: 
 
 
 @pytest.mark.parametrize("missed", MISSED)
-def test_a_timer_that_has_ticked_before_the_stop(running: Running, missed: str) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_timer_that_has_ticked_before_the_stop(
+    running: Running, monkeypatch: pytest.MonkeyPatch, missed: str, killed: bool
+) -> None:
     """Is not due again for what it has handled."""
+    monkeypatch.setattr(
+        "time.time", lambda: running.now + 0.001
+    )  # the clock of the store, which commits a little later
     began = take(running, f"every(1.0, missed={missed!r})")
     running.ticks(2, 1.0)
-    running.resume(0.5)
+    running.resume(0.5, killed=killed)
     running.go()
     assert got(running, began) == [1.0, 2.0]
     running.go(0.5)
@@ -57,6 +63,24 @@ def test_a_system_that_was_busy_ticks_once(running: Running, missed: str) -> Non
     running.go(3.5)
     running.go(0.5)
     assert got(running, began) == [1.0, 4.0]
+
+
+@pytest.mark.parametrize("missed", MISSED)
+def test_times_that_passed_are_not_forgotten_by_a_start_that_is_killed(
+    running: Running, monkeypatch: pytest.MonkeyPatch, missed: str
+) -> None:
+    """Before the turn for them; nor are they delivered again after it."""
+    monkeypatch.setattr(
+        "time.time", lambda: running.now + 0.001
+    )  # the clock of the store, which commits a little later
+    began = take(running, f"every(1.0, missed={missed!r})")
+    running.resume(2.5, killed=True)
+    running.resume(2.0, killed=True)
+    running.go()
+    assert got(running, began) == MISSED[missed]
+    running.resume(0.1, killed=True)
+    running.go()
+    assert got(running, began) == MISSED[missed]
 
 
 def test_each_missed_time_is_caught_up_once_over_kills(running: Running) -> None:

@@ -123,6 +123,21 @@ def test_a_task_prints_at_the_terminal_that_spawned_it(running: Running, termina
     assert running.run("failures()[0].output") == "tick 2\n"
 
 
+def test_nothing_of_a_turn_that_failed_is_seen_at_a_terminal(running: Running, terminal: Terminal) -> None:
+    """What it printed is with its failure, what it wrote there itself is gone; those beside it and after it are seen."""
+    seen: list[tuple[str, str]] = []
+    running.system.loop.on_print = lambda session, text: seen.append((session, text))
+    running.run("def say(what):\n    here.write(f'to {what}\\n')\n    print(what)\n    if what == 'bad': 1 / 0")
+    terminal.types("here = terminal(); bad, good = [spawn(message, say, out=here) for _ in range(2)]")
+    running.run("send(bad, 'bad'); send(good, 'good')")
+    running.go()
+    assert "".join(text for _session, text in seen) == "to good\ngood\n"
+    assert running.run("failures()[0].output") == "bad\n"
+    running.run("send(bad, 'better'); failures()[0].discard()")
+    running.go()
+    assert "".join(text for _session, text in seen) == "to good\ngood\nto better\nbetter\n"
+
+
 def test_a_job_is_a_persistent_object(terminal: Terminal) -> None:
     """With a repr that tells what it is."""
     assert isinstance(terminal.types("job(note, 'diary')").value, Job)

@@ -108,3 +108,33 @@ def test_a_handler_gets_what_has_happened_if_it_wants_it(running: Running) -> No
     running.run("got.clear(); notify('s')")
     running.go()
     assert running.run("got") == ["none", "s", "str"]
+
+
+def test_what_is_counted_goes_on_after_a_stop(running: Running) -> None:
+    """Turns, their time, and failures; of a system that was killed, what was counted up to the last stop."""
+    running.run("def work(n):\n    sum(range(100_000))\n    if n == 3: 1 / 0", "t = spawn(message, work)")
+    running.run("for n in range(4): send(t, n)")
+    running.go()
+
+    def counted() -> tuple[int, float, int]:
+        (row,) = running.run("tasks().rows()")
+        return row["turns"], row["seconds"], row["failures"]
+
+    before = counted()
+    assert before[0] >= 4
+    assert before[1] > 0
+    assert before[2] == 1
+    running.resume()
+    assert counted() == before
+    running.run("failures()[0].discard(); send(t, 4)")
+    running.go()
+    after = counted()
+    assert (after[0], after[2]) == (before[0] + 1, 1)
+    assert after[1] > before[1]
+    running.rest()
+    assert counted() == after  # also as long as it rests
+    running.come_up()
+    running.run("send(t, 5)")
+    running.go()
+    running.resume(killed=True)
+    assert counted() == after

@@ -129,6 +129,24 @@ def test_a_task_that_always_has_more_starves_nobody(running: Running) -> None:
     assert running.run("got") == [0, 1, 2, 3, 4]
 
 
+def test_a_long_queue_starves_nobody_however_short_the_passes_are(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each task has its turn before any has a second one; a busy clock does not change that."""
+    monkeypatch.setattr("piety.scheduler.loop.SLICE", 0.0)
+    running.run(TAKE, "long = spawn(message, take); ticks = spawn(every(1e-6), lambda: take('tick'))")
+    running.run("others = [spawn(message, take) for _ in range(5)]\nfor n in range(100): send(long, 'long')")
+    running.run("for n, task in enumerate(others): send(task, n)")
+    for _ in range(7):
+        running.now += 1
+        running.system.loop.pass_once()
+    assert sorted(map(str, running.run("got"))) == ["0", "1", "2", "3", "4", "long", "tick"]
+    for _ in range(4):
+        running.now += 1
+        running.system.loop.pass_once()
+    assert sorted(running.run("got[7:]")) == ["long", "long", "tick", "tick"]
+
+
 def test_ready_tasks_are_committed_together(running: Running) -> None:
     """And nothing of that leaves before it is on disk."""
     running.run("from BTrees.OOBTree import OOBTree", "world.done = OOBTree()")
