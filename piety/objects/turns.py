@@ -51,7 +51,8 @@ class Outcome:
     """What a turn left: the value of a last expression, what was printed, and the exception if it failed.
 
     `traceback` is its text as a person should see it; `notices` are lines about what was committed, such as a name
-    that cannot be stored; `shown` is the repr of the value, where somebody asked for it.
+    that cannot be stored, or about what could not be undone; `shown` is the repr of the value, where somebody asked
+    for it.
     """
 
     def __init__(self, value: Any = None, output: str = "", error: BaseException | None = None) -> None:
@@ -253,6 +254,7 @@ class Turns:
             self._transactions.abort()
             self._transactions.begin()
         self._take_back(self._mark)
+        outcome.notices = self._notices.about_the_undone()
         self._prepare()
         return outcome
 

@@ -20,7 +20,7 @@ from piety.objects.image import current
 from piety.objects.tracebacks import frames_of
 from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock
-from piety.scheduler.tasks import DONE, ENDED, FAILED, Task, TaskEnded, Tasks, is_broken, name_of_task, tasks_of
+from piety.scheduler.tasks import DONE, ENDED, Task, TaskEnded, Tasks, has_failed, is_broken, name_of_task, tasks_of
 
 LOCALS = 20  # names of a frame that are kept
 FRAMES = 30  # the innermost
@@ -81,7 +81,7 @@ class Failure(Persistent):
     @property
     def _is_the_last(self) -> bool:
         """Whether it is for this failure that the task gets no turns."""
-        return not is_broken(self.task) and self.task.state == FAILED and self.task.failure == self.number
+        return has_failed(self.task) and self.task.failure == self.number
 
     def _forget(self) -> Tasks:
         tasks = tasks_of(current())

@@ -23,7 +23,7 @@ from piety.scheduler.effects import Begin, Effects
 from piety.scheduler.events import Due, doors
 from piety.scheduler.failures import Frame, Record, Report, frames
 from piety.scheduler.requests import Call, not_begun
-from piety.scheduler.tasks import Task, Tasks
+from piety.scheduler.tasks import Task, Tasks, has_failed
 from piety.scheduler.timers import Timers
 
 SLICE = 0.02  # seconds: a person does not notice that, and it is worth some twenty commits
@@ -127,6 +127,7 @@ class Loop:
         # In the order in which they became so; of a timer with its time.
         self._ready: dict[int, Due | None] = dict.fromkeys(tasks.ready)
         self.called: Call | None = None  # what is called now
+        self.failed_tasks = {each.task.number for each in tasks.failures.values() if has_failed(each.task)}
         self.turns: dict[int, TaskTurn] = {}
         self.limit = tasks.limit  # for turns; see `watch.py`
         self._own: list[Turn] = []  # records of turns that have failed, and what could not be written
@@ -282,6 +283,10 @@ class Loop:
             self.turns.pop(number, None)
         elif number in self.tasks.ready:
             self._ready[number] = None
+        if has_failed(task):
+            self.failed_tasks.add(number)
+        else:
+            self.failed_tasks.discard(number)
         self.timers.arm(number, None if task is None else task.due)
 
     def print_at_terminals(self, printed: list[tuple[str, str]]) -> None:

@@ -9,7 +9,6 @@ is interrupted after that; hooks; what was counted is written.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -28,13 +27,12 @@ from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
 from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell
 from piety.scheduler.signals import Signals
-from piety.scheduler.tasks import FAILED, Tasks, is_broken, tasks_of
+from piety.scheduler.tasks import Tasks, is_broken, tasks_of
 from piety.scheduler.timers import Timers
 from piety.scheduler.watch import LOOK, Limit, Watch, stack
 
 GRACE = 5.0  # seconds that the running turn gets to end by itself, when the system stops,
 STUBBORN = 5.0  # and then to end when it is interrupted again and again
-PATIENCE = 0.1  # seconds that whoever asks how the system is waits for the turn thread
 
 
 class System:
@@ -50,7 +48,6 @@ class System:
         self.is_stopping = False
         self._is_down = threading.Event()
         self._is_safe = safe
-        self._failed: int | None = None  # how many tasks have failed, when somebody asked last
         alive = TimeStamp(image.storage.lastTransaction()).timeTime()
         with image.turn("start"):
             self.tasks: Tasks = tasks_of(image)
@@ -165,16 +162,13 @@ class System:
         """What the system is doing now: since when it runs, the turn that runs, the last hog."""
         turn, since = self.image.running, self.image.since
         """What the system is doing now: since when it runs, the turn that runs, the last hog, how many tasks failed."""
-        turn, since = self.loop.running, self.loop.since
-        if turn is None:
-            with contextlib.suppress(Exception):  # one begins in this moment, say: what is known is good enough
-                self._failed = self.call(_failed).result(PATIENCE)
+        turn, since = self.image.running, self.image.since
         return {
             "started": self.started,
             "running": self.running,
             "running_seconds": None if turn is None else time.perf_counter() - since,
             "running_stack": None if turn is None else stack(),
-            "failed": self._failed,
+            "failed": len(self.loop.failed_tasks),
             "hog": self._watch.hog,
             "notices": self.notices,
         }
@@ -242,13 +236,6 @@ class _HookTurn(Turn):
 
     def quarantine(self, why: str) -> None:
         self._hook.quarantine = why
-
-
-def _failed(image: Image) -> int:
-    """How many tasks are in the state `failed`; each of them has its failure."""
-    with image.look():
-        tasks = (failure.task for failure in tasks_of(image).failures.values())
-        return len({task.number for task in tasks if task.state == FAILED})
 
 
 def _suspend_all(tasks: Tasks) -> None:

@@ -472,6 +472,11 @@ def is_broken(task: Any) -> bool:
     return not issubclass(type(task), Task)
 
 
+def has_failed(task: Any) -> bool:
+    """Whether it gets no turns because one has failed."""
+    return task is not None and not is_broken(task) and task.state == FAILED
+
+
 def name_of_task(task: Any) -> str:
     """The name of a task, though its class may be gone."""
     if not is_broken(task):
