@@ -20,6 +20,7 @@ from piety.objects.connection import ImageConnection, open_database
 from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts
 from piety.objects.storage import ImageStorage, damaged
+from piety.objects.threads import is_apart
 from piety.objects.transactions import Transactions
 from piety.objects.turns import Outcome, Turn, Turns, one_line
 from piety.objects.variables import MISSING
@@ -319,6 +320,8 @@ def current() -> Image:
     image = Image._open
     if image is None or not image.in_turn:
         raise NoTurn("this can be done in a turn only: at the shell, in a task, or in a `with image.turn(...)`")
+    if is_apart():
+        raise NoTurn("work on the host runs beside the turns, and has no image; let it give back what a turn can use")
     return image
 
 

@@ -23,7 +23,7 @@ from piety.scheduler.effects import Begin, Effects
 from piety.scheduler.events import Due, doors
 from piety.scheduler.failures import Frame, Record, Report, frames
 from piety.scheduler.requests import Call, not_begun
-from piety.scheduler.tasks import Task, Tasks, has_failed
+from piety.scheduler.tasks import Task, Tasks, has_failed, is_broken
 from piety.scheduler.timers import Timers
 
 SLICE = 0.02  # seconds: a person does not notice that, and it is worth some twenty commits
@@ -62,11 +62,11 @@ class TaskTurn(Turn):
         begin = loop.image.since
         self.is_blocked = self.has_more = False
         try:
-            if task.take_turn(loop.tasks, self.due):
+            took = task.take_turn(loop.tasks, self.due)
+            if took:
                 counts.turns += 1
                 self.has_more = task._event.queue is not None
-            else:
-                self.is_blocked = True
+            self.is_blocked = took is False
         except BaseException as error:  # shown now, while all is as the turn has left it; that is undone with the turn
             counts.turns += 1
             self.frames = frames(error)
@@ -209,8 +209,8 @@ class Loop:
     def _pass(self) -> Iterator[Turn]:
         """The turns of a pass; each is chosen when the one before it is over."""
         yield self._look_around
-        until = perf_counter() + SLICE
-        may_write = clock.now() >= self._not_before
+        until, now = perf_counter() + SLICE, clock.now()
+        may_write = not now < self._not_before <= now + PAUSE  # if it is later, the clock was set back
         if may_write:
             own, self._own = self._own, []
             yield from own
@@ -239,16 +239,16 @@ class Loop:
                     more.append(turn)
 
     def turn_of(self, number: int) -> TaskTurn | None:
-        """The turns of a task; None if it has ended."""
+        """The turns of a task; None if it has ended, or its class is gone."""
         turn = self.turns.get(number)
-        if turn is None and (task := self.tasks.table.get(number)) is not None:
+        if turn is None and (task := self.tasks.table.get(number)) is not None and not is_broken(task):
             turn = self.turns[number] = TaskTurn(self, task, Counts(*self.tasks.totals.get(number, ())))
         return turn
 
     def look_around(self) -> None:
         """Read in the image what has become ready since the last pass, and when something will."""
         image, touched, now = self.image, self.image.touched, clock.now()
-        if self._see():
+        if self._see() or self._again > now + PAUSE:  # or the clock was set back
             self._again = now
         if self.blocked and now >= self._again:
             touched |= self.blocked

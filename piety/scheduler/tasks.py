@@ -200,22 +200,22 @@ class Task(Persistent):
 
     # -- what the system does with it
 
-    def take_turn(self, tasks: Tasks, due: Due | None) -> bool:
+    def take_turn(self, tasks: Tasks, due: Due | None) -> bool | None:
         """One turn, with the oldest thing that has happened; False if my condition did not allow it.
 
-        `due` is for timers.  I may have been told to do something else since I became ready: then there is no turn.
+        `due` is for timers.  None if there is nothing to do: I was told something else since I became ready.
         """
         when = None if due is None else due[1]
         event, state = self._event, self.state
         if state != WAITING:
             if state != RETRYING or due is None or due[0] != self.due:
-                return True
+                return None
             when = self.since
             self._wait()
             if event.queue is not None and not event.has_happened(self, None):
-                return True
+                return None
         elif not event.has_happened(self, due):
-            return True
+            return None
         if self._enabled is not True and not self.is_enabled():
             return False
         then = self.step(event.take(tasks, self, when))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from running import Running
 
-from piety.errors import PietyError
+from piety.errors import NoTurn, PietyError
+from piety.objects.image import current
 from piety.objects.threads import is_apart, stay_apart
 from piety.scheduler.effects import WORKERS
 
@@ -315,6 +316,24 @@ def test_work_that_assigns_variables_of_a_module_is_refused(running: Running) ->
     running.run("e = host(tools.read)", "def mine():\n    global n\n    n = 3\n    return n", "n = 1; d = host(mine)")
     running.go()
     assert running.run("e.error, d.value, n, tools.n") == (None, 3, 1, 1)
+
+
+def test_work_has_no_image(running: Running) -> None:
+    """Not even while a turn runs."""
+    said: list[str] = []
+
+    def work() -> None:
+        stay_apart()
+        try:
+            current()
+        except NoTurn as error:
+            said.append(str(error))
+
+    with running.image.turn("a turn that waits for the work"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert "beside the turns" in said[0]
 
 
 def test_a_thread_that_gets_the_number_of_a_worker_is_none() -> None:

@@ -324,3 +324,34 @@ def test_a_failure_that_cannot_be_recorded_is_not_tried_for_ever(running: Runnin
     running.run("fails = False", "for f in failures(): f.discard()", "m.restart(); m.send(3)")
     running.go()
     assert running.run("got, len(failures())") == ([2, 3], 0)
+
+
+def test_only_turns_that_were_taken_are_counted(running: Running) -> None:
+    """Not that the loop has looked for more."""
+    running.run("def take(what): 1 / what", "t = spawn(message, take)", "for n in 1, 2, 0, 3: send(t, n)")
+    running.go()
+    (turn,) = running.system.loop.turns.values()
+    assert (turn.counts.turns, turn.counts.failures) == (3, 1)
+
+
+def test_a_full_disk_and_a_clock_that_is_set_back(running: Running) -> None:
+    """What waited for room goes on when there is some, whatever the clock says."""
+    running.run("got = []\ndef take(what): got.append(what)", "t = spawn(message, take)", "send(t, 1)")
+    with running.full_disk():
+        running.go()
+    running.now -= 3600
+    running.go()
+    assert running.run("got") == [1]
+
+
+@pytest.mark.parametrize("event", ["message", "every(1)", "every(1, missed='catch_up')"])
+def test_a_task_whose_class_is_gone_holds_up_nobody_when_it_is_ready(running: Running, event: str) -> None:
+    """It gets no turn, and what is committed beside it is not undone."""
+    running.run(*MINE, f"v = spawn(message, take); m = mine({event}, 'm'); m.send(1)", "del Mine")
+    running.resume()
+    for n in range(3):
+        running.run(f"send(v, {n})")
+        running.now += 1
+        running.system.loop.pass_once()
+        assert len(running.run("got")) == n + 1
+    assert running.failed() == []
