@@ -9,7 +9,7 @@ import pexpect
 
 PASTE, PASTED = "\x1b[200~", "\x1b[201~"
 UP, TAB, ENTER, BACKSPACE = "\x1b[A", "\t", "\r", "\x7f"
-CTRL_C, CTRL_D, CTRL_R, CTRL_Z = "\x03", "\x04", "\x12", "\x1a"
+CTRL_C, CTRL_D, CTRL_R, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x12", "\x1a", "\x1c"
 PATIENCE = 10  # seconds
 
 

@@ -14,6 +14,7 @@ import contextvars
 from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
 from functools import partial
+from textwrap import fill
 from typing import Any
 
 from prompt_toolkit.application import create_app_session, run_in_terminal
@@ -27,11 +28,12 @@ from piety.browser.prompt import Prompt, Suspended
 from piety.browser.shell import LEAVING, LONG, leaves, report
 from piety.browser.statements import statements
 from piety.objects.turns import Outcome
+from piety.places import command
 from piety.scheduler.requests import NotBegun
 from piety.scheduler.system import System
 from piety.verbs import Say
 
-CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\, for when a turn runs
+CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\
 
 PATIENCE = 0.1  # seconds until a terminal that attaches has a prompt, whatever runs
 UNREAD = 8_000_000  # characters that may wait for a terminal before what tasks print is not kept for it any more
@@ -107,15 +109,15 @@ class Terminal:
                         self._size = Size(*map(int, body.split()))
                 elif kind == wire.KEYS and self._asked is not None and CTRL_C in body:
                     self._system.withdraw(self._asked)
-                elif kind == wire.KEYS and self._asked is not None and DETACH in body:
+                elif kind == wire.KEYS and DETACH in body:
                     return
                 elif kind == wire.KEYS:
                     self._input.send_bytes(body)
 
     async def _talk(self) -> None:
-        self._show(f"Piety {piety.__version__} in {self._home}: what you make here stays. To leave: exit, or Ctrl-D.\n")
+        self._note(f"Piety {piety.__version__} in {self._home}: what you make here stays. To leave: exit, or Ctrl-D.")
         for notice in self._system.notices:
-            self._show(f"note: {notice}\n")
+            self._note(f"note: {notice}")
         await self._look()
         while True:
             try:
@@ -139,7 +141,8 @@ class Terminal:
         if look.done():
             self._job = look.result().prompt
         elif (running := self._system.running) is not None:
-            self._show(f"note: a turn runs ({running}), and yours wait for it; to stop it: piety interrupt\n")
+            stop = command("interrupt", self._home)
+            self._note(f"note: a turn runs ({running}), and yours wait for it; to stop it: {stop}")
 
     async def _shell(self) -> None:
         """Read a source and evaluate it, each statement a turn; up to the first that fails."""
@@ -249,6 +252,10 @@ class Terminal:
 
     def _show_from_anywhere(self, text: str) -> None:
         self._loop.call_soon_threadsafe(self._show, text)
+
+    def _note(self, text: str) -> None:
+        """Show a line of our own, in several if the terminal is narrow; no word is broken, as it may be copied."""
+        self._show(fill(text, self._size.columns - 1, break_long_words=False, break_on_hyphens=False) + "\n")
 
     def _show(self, text: str) -> None:
         self.send(text.replace("\n", "\r\n"))

@@ -416,16 +416,9 @@ def _owner(path: str) -> int | None:
 
 
 def _in_use(path: str, pid: int | None) -> str:
-    home = _home(path)
-    if pid is None:
-        return f"the image in {home} is in use by another process; stop that one first"
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as line:
-            words = line.read().split(b"\0")
-        program = " ".join(os.fsdecode(word) for word in words if word)[:80]
-    except OSError:
-        program = "?"
-    return f"the image in {home} is in use by process {pid} ({program}); stop that one first"
+    from piety.waiting import program
+
+    return f"the image in {_home(path)} is in use by {program(pid)}; try again when that has ended, or end it"
 
 
 def _home(path: str) -> str:

@@ -254,6 +254,18 @@ def test_whatever_code_of_the_user_has_control_can_be_seen_and_stopped(served: S
             served.piety("interrupt")
 
 
+def test_the_greeting_fits_a_narrow_terminal(served: Served) -> None:
+    """But for words that somebody may want to copy, which are whole."""
+    with served.talk() as talk:
+        talk.ask("attach", rows=24, columns=30, kind="xterm")
+        seen = b""
+        while b"Ctrl-D" not in seen:
+            seen += talk.until(wire.OUT)
+        lines = seen[: seen.index(b"Ctrl-D")].decode().split("\r\n")
+        assert all(len(line) < 30 or " " not in line for line in lines)
+        assert len(lines) > 2
+
+
 # -- several at once
 
 

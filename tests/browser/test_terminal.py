@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terminals import BACKSPACE, CTRL_C, CTRL_D, CTRL_R, CTRL_Z, ENTER, PASTE, PASTED, TAB, UP, Terminal
+from terminals import BACKSPACE, CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_R, CTRL_Z, ENTER, PASTE, PASTED, TAB, UP, Terminal
 
 import piety
 from piety import daemon
@@ -53,7 +53,7 @@ def test_a_value_is_shown_and_stays(terminal: Terminal, terminals: list[Terminal
     terminals[-1].sees("43\r\n")
 
 
-@pytest.mark.parametrize("keys", ["exit\r", "quit\r", "exit()\r", "quit()\r", CTRL_D])
+@pytest.mark.parametrize("keys", ["exit\r", "quit\r", "exit()\r", "quit()\r", CTRL_D, CTRL_BACKSLASH])
 def test_ways_to_leave(terminal: Terminal, keys: str) -> None:
     """All that people try."""
     terminal.types(keys)
@@ -63,7 +63,7 @@ def test_ways_to_leave(terminal: Terminal, keys: str) -> None:
 def test_the_greeting_says_where_one_is_and_how_to_leave(home: Path, terminals: list[Terminal]) -> None:
     """And where to begin, as long as nobody has typed anything here."""
     terminals.append(new := Terminal())
-    assert f"in {home}: what you make here stays. To leave: exit, or Ctrl-D." in new.greeting
+    assert f"in {home}: what you make here stays. To leave: exit, or Ctrl-D." in " ".join(new.greeting.split())
     assert "import tour; tour.start()" in new.greeting
     new.enters("1")
     new.prompts()
@@ -341,7 +341,7 @@ def test_ctrl_backslash_leaves_while_a_turn_runs(terminal: Terminal, terminals: 
     terminal.prompts()
     terminal.types(PASTE, "n = 1; print('run' 'ning', file=sys.stderr)\nwhile True: n = n + 1\n", PASTED, ENTER)
     terminal.sees("running")
-    terminal.types("\x1c")
+    terminal.types(CTRL_BACKSLASH)
     assert terminal.ends() == 0
     other.enters("'n is %d' % n")
     other.sees("'n is 1'")
