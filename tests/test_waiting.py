@@ -146,11 +146,13 @@ def test_two_terminals_that_start_it_are_both_attached(home: Path) -> None:
 
 def test_a_program_is_shown_in_whole_words() -> None:
     """A long command is cut between two of them."""
-    command = [sys.executable, "-c", "input()", *("word" for _ in range(100))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print(flush=True);input()", *("word" for _ in range(100))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that it may have no command line yet
         shown = waiting.program(process.pid)
         process.communicate(b"\n")
-    assert shown.startswith(f"process {process.pid} ({sys.executable} -c input() word")
+    assert shown.startswith(f"process {process.pid} ({sys.executable} -c print(flush=True);input() word")
     assert shown.endswith("word ...)")
     assert len(shown) < 130
 
