@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ZODB.Connection import Connection
@@ -64,3 +65,12 @@ def test_weak_references_to_stored_objects_are_kept(system: System) -> None:
     system.resume()
     assert system.run("world.refs[0]() is ref() is world.note, ref().n") == (True, 1)
     assert system.elsewhere("world.refs[0]() is ref() is world.note, ref().n") == ["(True, 1)"]
+
+
+def test_after_a_large_record_the_next_ones_are_as_small_as_before(system: System) -> None:
+    """The room that a pickler has needed for its memo is gone through whenever that is cleared."""
+    system.run("n = 0")
+    before = sys.getsizeof(system.image._connection._writer._quick)
+    system.run("big = [str(i) for i in range(300_000)]")
+    system.run("n = 1")
+    assert sys.getsizeof(system.image._connection._writer._quick) <= before
