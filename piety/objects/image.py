@@ -178,11 +178,6 @@ class Image:
         return self._turns.running
 
     @property
-    def since(self) -> float:
-        """Since when, in seconds of `perf_counter`."""
-        return self._turns.since
-
-    @property
     def in_turn(self) -> bool:
         return bool(self._turns.label)
 

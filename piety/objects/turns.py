@@ -80,6 +80,7 @@ class Turn:
     made = ""  # the source that it evaluates, one line
     show = False  # whether its value becomes `_`
     runs_user_code = True  # else no Ctrl-C is for it
+    since = 0.0  # when it got control, in seconds of `perf_counter`
 
     def work(self) -> Any:
         """What to do: user code, or what calls it."""
@@ -110,8 +111,7 @@ class Turns:
         self.user = user
         self.label = self.made = ""  # of the turn that runs; "" between turns
         self.interrupts: Interrupts = of_this_thread()
-        self.running: Turn | None = None  # the turn whose code, the user's, has control now,
-        self.since = 0.0  # and since when
+        self.running: Turn | None = None  # the turn whose code, the user's, has control now
         self._turn = Turn()  # the turn that runs, or whose changes are written
         self.undo_log: list[Callable[[], object]] = []
         self.volatiles = Volatiles()
@@ -224,7 +224,7 @@ class Turns:
         sys.stdout = output  # whatever the turn before has put there
         try:
             if turn.runs_user_code:
-                self.running, self.since = turn, perf_counter()
+                turn.since, self.running = perf_counter(), turn
                 interrupts.allow()
             try:
                 value = turn.work()
@@ -342,7 +342,7 @@ class Turns:
 
     def _allow(self) -> None:
         """The user's code gets control, and can be stopped."""
-        self.running, self.since = self._turn, perf_counter()
+        self._turn.since, self.running = perf_counter(), self._turn
         self.interrupts.allow()
 
     def _hold(self) -> None:

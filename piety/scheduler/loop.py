@@ -59,7 +59,6 @@ class TaskTurn(Turn):
 
     def work(self) -> None:
         loop, task, counts = self._loop, self.task, self.counts
-        begin = loop.image.since
         self.is_blocked = self.has_more = False
         try:
             took = task.take_turn(loop.tasks, self.due)
@@ -72,7 +71,8 @@ class TaskTurn(Turn):
             self.frames = frames(error)
             raise
         finally:
-            counts.seconds += perf_counter() - begin
+            loop.ended = perf_counter()
+            counts.seconds += loop.ended - self.since
             if loop.image.printed:
                 self._printed, loop.image.printed = loop.image.printed, []
 
@@ -132,6 +132,7 @@ class Loop:
         self.limit = tasks.limit  # for turns; see `watch.py`
         self._own: list[Turn] = []  # records of turns that have failed, and what could not be written
         self._look_around = _LookAround(self)
+        self.ended = 0.0  # when the last turn of a task has given control back, in seconds of `perf_counter`
         self._next: float | None = None  # when the next timer is due
         self._not_before = 0.0  # when the disk is full: nothing of our own and no task before that
         self._again = 0.0  # when to look at conditions that are False though nothing has changed
@@ -228,7 +229,7 @@ class Loop:
                 yield turn
                 if turn.has_more:
                     more.append(turn)
-            if perf_counter() > until:
+            if self.ended > until:
                 return
         while more and not self._asked and perf_counter() <= until:  # long queues: once round again, and so on
             turn = more.popleft()

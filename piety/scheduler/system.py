@@ -142,10 +142,9 @@ class System:
         """See to it that what runs ends, in a thread of its own."""
         asked = time.perf_counter()
         while not self._is_down.wait(LOOK):
-            turn, since = self.image.running, max(asked, self.image.since)
-            if turn is None:
+            if (turn := self.image.running) is None:
                 continue
-            seconds = time.perf_counter() - since - (hooks.LIMIT if isinstance(turn, _HookTurn) else grace)
+            seconds = time.perf_counter() - max(asked, turn.since) - (hooks.LIMIT if isinstance(turn, _HookTurn) else grace)
             if seconds > STUBBORN:
                 said = f"{turn.label} does not let itself be stopped; the system ends in the middle of it"
                 print(said, file=sys.stderr, flush=True)
@@ -159,14 +158,12 @@ class System:
         return self.hook_limit or Limit(*self.loop.limit)
 
     def status(self) -> dict[str, Any]:
-        """What the system is doing now: since when it runs, the turn that runs, the last hog."""
-        turn, since = self.image.running, self.image.since
         """What the system is doing now: since when it runs, the turn that runs, the last hog, how many tasks failed."""
-        turn, since = self.image.running, self.image.since
+        turn = self.image.running
         return {
             "started": self.started,
             "running": self.running,
-            "running_seconds": None if turn is None else time.perf_counter() - since,
+            "running_seconds": None if turn is None else time.perf_counter() - turn.since,
             "running_stack": None if turn is None else stack(),
             "failed": len(self.loop.failed_tasks),
             "hog": self._watch.hog,

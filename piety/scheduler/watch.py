@@ -63,11 +63,11 @@ class Watch:
         """See whether the turn that runs is over the limit, and stop it if that was asked for."""
         system = self._system
         image, limit = system.image, system.limit
-        turn, since = image.running, image.since
-        if turn is None or limit.seconds is None or perf_counter() - since <= limit.seconds:
+        turn = image.running
+        if turn is None or limit.seconds is None or perf_counter() - (since := turn.since) <= limit.seconds:
             return
         self.hog = {"turn": turn.label, "seconds": perf_counter() - since, "stack": stack()}
-        if limit.interrupt and turn is image.running and since == image.since:
+        if limit.interrupt and turn is image.running and since == turn.since:
             system.interrupt()
 
 

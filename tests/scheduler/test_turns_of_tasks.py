@@ -243,7 +243,8 @@ def test_a_limit_and_the_hog(running: Running) -> None:
         running.image._connection.cacheMinimize()
         watch.look()
         assert watch.hog is None
-        turns.running, turns.since = running.system.loop._look_around, time.perf_counter() - 1.0
+        turns.running = turn = running.system.loop._look_around
+        turn.since = time.perf_counter() - 1.0
         watch.look()
         assert watch.hog["turn"] == "the turn loop"
         assert not loads
