@@ -109,10 +109,9 @@ class Turns:
         self._storage = storage
         self._transactions = connection.transaction_manager
         self.user = user
-        self.label = self.made = ""  # of the turn that runs; "" between turns
         self.interrupts: Interrupts = of_this_thread()
         self.running: Turn | None = None  # the turn whose code, the user's, has control now
-        self._turn = Turn()  # the turn that runs, or whose changes are written
+        self._turn: Turn | None = None  # the turn that runs, or whose changes are written; None between turns
         self.undo_log: list[Callable[[], object]] = []
         self.volatiles = Volatiles()
         self.changes = Changes(connection)
@@ -134,8 +133,14 @@ class Turns:
         connection.note = self._note
         connection.users_code = _UsersCode(self)
 
+    @property
+    def label(self) -> str:
+        """Of the turn that runs; "" between turns."""
+        return "" if self._turn is None else self._turn.label
+
     def _note(self, obj: Any) -> Any:
-        how = f"evaluate {self.made!r}" if self.made else "make it anew"
+        made = "" if self._turn is None else self._turn.made
+        how = f"evaluate {made!r}" if made else "make it anew"
         return self.volatiles.note(obj, f"turn {self.label!r}", how)
 
     # -- one turn, around a block
@@ -143,10 +148,9 @@ class Turns:
     @contextlib.contextmanager
     def one(self, label: str, user: str | None) -> Iterator[Outcome]:
         """Run the block as one turn; the outcome gets what there is to say about it."""
-        outcome = Outcome()
-        self._begin(label)
-        self._turn = Turn()
-        self._turn.label = self.label
+        outcome, turn = Outcome(), Turn()
+        turn.label = one_line(label) or turn.label
+        self._begin(turn)
         try:
             self._allow()
             try:
@@ -154,8 +158,8 @@ class Turns:
                 self._find_changes()
             finally:
                 self._hold()
-            self._commit(self.label, user or self.user)
-            self._settle(self._turn, outcome)
+            self._commit(turn.label, user or self.user)
+            self._settle(turn, outcome)
         except BaseException:
             self._hold()
             self._undo()
@@ -166,8 +170,7 @@ class Turns:
     @contextlib.contextmanager
     def looking(self, turn: Turn | None = None) -> Iterator[None]:
         """Run the block as a turn that is always undone; for a turn that is over, if something of it is to be shown."""
-        self._begin("look")
-        self._turn = turn or _Look()
+        self._begin(turn or _Look())
         try:
             self._allow()
             try:
@@ -192,7 +195,7 @@ class Turns:
         turn = next(waiting, None)
         if turn is None:
             return
-        self._begin(turn.label, go_on=True)
+        self._begin(turn, go_on=True)
         self._output.put_on()
         written = 0  # the place of the turn that is being written
         try:
@@ -220,7 +223,7 @@ class Turns:
 
     def _run(self, turn: Turn) -> Outcome:
         interrupts, output = self.interrupts, self._output
-        self.label, self.made, self._turn = turn.label, turn.made, turn
+        self._turn = turn
         sys.stdout = output  # whatever the turn before has put there
         try:
             if turn.runs_user_code:
@@ -296,12 +299,12 @@ class Turns:
 
     # -- the parts of a turn
 
-    def _begin(self, label: str, go_on: bool = False) -> None:
+    def _begin(self, turn: Turn, go_on: bool = False) -> None:
         """Begin a transaction, or (to `go_on`) use the one that was left open, as nothing was done in it."""
-        if self.label:
+        if self._turn is not None:
             raise NoTurn(f"a turn is running already ({self.label}); turns do not nest")
         self.interrupts.begin()
-        self.label = one_line(label) or "a turn"
+        self._turn = turn
         is_fresh, self._is_fresh = self._is_fresh, False
         if go_on and is_fresh and perf_counter() < self._fresh_until:
             return
@@ -342,8 +345,9 @@ class Turns:
 
     def _allow(self) -> None:
         """The user's code gets control, and can be stopped."""
-        self._turn.since, self.running = perf_counter(), self._turn
-        self.interrupts.allow()
+        if (turn := self._turn) is not None:
+            turn.since, self.running = perf_counter(), turn
+            self.interrupts.allow()
 
     def _hold(self) -> None:
         """It has control no more.  Called once more where it may have been stopped: just then, in the first call."""
@@ -410,7 +414,7 @@ class Turns:
 
     def _end(self) -> None:
         """The turn is over; a Ctrl-C that came too late for it comes now."""
-        self.label = self.made = ""
+        self._turn = None
         self.interrupts.end()
 
     def close(self) -> None:
@@ -429,12 +433,12 @@ class _UsersCode:
         self._turns = turns
 
     def __enter__(self) -> None:
-        turns = self._turns
-        if turns.label and turns._turn.runs_user_code:  # none runs when a new image is made
-            turns._allow()
+        turn = self._turns._turn
+        if turn is not None and turn.runs_user_code:  # none runs when a new image is made
+            self._turns._allow()
 
     def __exit__(self, *_exc: object) -> None:
-        if self._turns.label:
+        if self._turns._turn is not None:
             self._turns._hold()
 
 

@@ -144,7 +144,8 @@ class System:
         while not self._is_down.wait(LOOK):
             if (turn := self.image.running) is None:
                 continue
-            seconds = time.perf_counter() - max(asked, turn.since) - (hooks.LIMIT if isinstance(turn, _HookTurn) else grace)
+            seconds = time.perf_counter() - max(asked, turn.since)
+            seconds -= hooks.LIMIT if isinstance(turn, _HookTurn) else grace
             if seconds > STUBBORN:
                 said = f"{turn.label} does not let itself be stopped; the system ends in the middle of it"
                 print(said, file=sys.stderr, flush=True)
