@@ -127,6 +127,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def served(home: Path) -> Iterator[Any]:
+    """A home that rests, and may have a system in a process of its own; what runs at the end of the test is killed."""
+    from served import Served  # This folder is on the path only after this file was read.
+
+    served = Served(home)
+    try:
+        yield served
+    finally:
+        served.stop_for_good()
+
+
+@pytest.fixture
 def system(home: Path, elsewheres: Elsewheres) -> Iterator[System]:
     """An image under test, with helpers."""
     system = System(home, elsewheres)

@@ -20,16 +20,6 @@ from piety.errors import PietyInUse
 HOLD = "import sys, piety; image = piety.open(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
 
 
-@pytest.fixture
-def served(home: Path) -> Iterator[Served]:
-    """A home that rests."""
-    served = Served(home)
-    try:
-        yield served
-    finally:
-        served.stop_for_good()
-
-
 @contextlib.contextmanager
 def held(home: Path) -> Iterator[subprocess.Popen[str]]:
     """Another program has the image, until its standard input ends."""

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,6 @@ from terminals import CTRL_C, Terminal
 
 import piety
 from piety.browser import wire
-
-
-@pytest.fixture
-def served(home: Path) -> Iterator[Served]:
-    """A home that rests; whatever runs at the end of the test is killed."""
-    served = Served(home)
-    try:
-        yield served
-    finally:
-        served.stop_for_good()
 
 
 def test_it_starts_and_stops(served: Served) -> None:
