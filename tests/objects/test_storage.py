@@ -452,25 +452,31 @@ def failing(name: str) -> Callable[..., None]:
 @pytest.mark.parametrize("step", ["store", "tpc_vote", "_clear_temp"])
 def test_failure_of_any_step_is_undone(stocked: System, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """A disk may say at any step that it is full."""
-    before = stocked.run(STATE)
     with monkeypatch.context() as patch:
         patch.setattr(FileStorage, step, failing(step))
-        assert isinstance(stocked.fail(CHANGE), CommitFailed)
-    assert stocked.run(STATE) == before
-    stocked.run(CHANGE)
-    stocked.resume()
-    assert stocked.run("rows") == [0, 1]
+        _is_undone(stocked)
+    _goes_on(stocked)
 
 
 def test_failing_fsync_undoes_the_turn(stocked: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk may say that it is full as late as that; ZODB then closes the storage for good."""
-    before = stocked.run(STATE)
     size = (stocked.home / "image" / "image.fs").stat().st_size
     with monkeypatch.context() as patch:
         patch.setattr(filestorage, "fsync", full_disk)
-        assert isinstance(stocked.fail(CHANGE), CommitFailed)
+        _is_undone(stocked)
     assert (stocked.home / "image" / "image.fs").stat().st_size == size
+    _goes_on(stocked)
+
+
+def _is_undone(stocked: System) -> None:
+    """A change that cannot be written leaves all as it was."""
+    before = stocked.run(STATE)
+    assert isinstance(stocked.fail(CHANGE), CommitFailed)
     assert stocked.run(STATE) == before
+
+
+def _goes_on(stocked: System) -> None:
+    """When there is room again, the same change is done and kept."""
     stocked.run(CHANGE)
     stocked.resume()
     assert stocked.run("rows") == [0, 1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import pytest
 import transaction
 from transaction.interfaces import AlreadyInTransaction, NoTransaction
 
+from piety.objects import transactions
 from piety.objects.transactions import Transactions
 from tests.conftest import System
 
@@ -40,19 +42,21 @@ def test_the_private_names_of_the_library_are_there() -> None:
     """Those that the head of the module lists, used by the methods that it stands in for."""
     begin, commit = inspect.getsource(transaction.TransactionManager.begin), inspect.getsource(transaction.Transaction)
     assert all(name in begin for name in ("_txn", "_synchs", "_new_transaction"))
-    for name in ("_manager", "_resources", "_before_commit", "_after_commit", "_savepoint2index", "_voted", "_cleanup"):
-        assert f"self.{name}" in commit
+    listed = re.findall(r"[ ,]\.?(_\w+)", transactions.__doc__.partition("Transaction._manager")[2])
+    assert {"_resources", "_after_commit", "_savepoint2index", "_cleanup", "_free"} <= set(listed)
+    for name in ("_manager", *listed):
+        assert f"self.{name}" in commit, name
 
 
 def test_one_at_a_time(system: System) -> None:
     """Each is begun explicitly."""
-    transactions: Transactions = system.image._connection.transaction_manager
+    manager: Transactions = system.image._connection.transaction_manager
     with pytest.raises(NoTransaction):
-        transactions.get()
-    transactions.begin()
+        manager.get()
+    manager.begin()
     with pytest.raises(AlreadyInTransaction):
-        transactions.begin()
-    transactions.abort()
+        manager.begin()
+    manager.abort()
 
 
 @pytest.mark.parametrize("fails", ["", "tpc_vote"])
@@ -70,13 +74,13 @@ def test_another_store_takes_part(system: System, fails: str) -> None:
 def test_listeners_and_hooks_are_told(system: System) -> None:
     """Of each begin and end."""
     listener, called = Other(), []
-    transactions = system.image._connection.transaction_manager
-    transactions.registerSynch(listener)
+    manager = system.image._connection.transaction_manager
+    manager.registerSynch(listener)
     system.image.offer = lambda _name: called.append
     system.run("n = 1; world._p_jar.transaction_manager.get().addAfterCommitHook(note)")
     assert listener.told == ["newTransaction", "beforeCompletion", "afterCompletion"]
     assert called == [True]
-    transactions.unregisterSynch(listener)
+    manager.unregisterSynch(listener)
     system.run("n = 2")
     assert len(listener.told) == 3
 
