@@ -18,6 +18,7 @@ from served import PATIENCE, PIETY, Served, Talk
 
 from piety.browser import wire
 from piety.browser.terminal import UNREAD
+from piety.scheduler.requests import MOST
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +253,26 @@ def test_whatever_code_of_the_user_has_control_can_be_seen_and_stopped(served: S
         assert served.piety("interrupt").stdout.startswith("interrupted")
         while served.status()["running"]:  # the text of an error is asked for twice
             served.piety("interrupt")
+
+
+def test_the_standard_error_of_a_turn_is_bounded(served: Served) -> None:
+    """It waits in memory for somebody who may not read it; who does hears that there was more."""
+    with served.talk() as talk:
+        talk.ask("evaluate", source="import sys\nfor _ in range(40): sys.stderr.write('x' * 100_000)")
+        said = b"".join(body for kind, body in talk.rest() if kind == wire.ERR)
+    assert said.count(b"x") == MOST
+    assert said.count(b"no more are shown") == 1
+
+
+def test_a_command_that_is_gone_before_its_turn_is_not_done(served: Served) -> None:
+    """It was to wait for a turn that is long."""
+    with served.talk() as busy:
+        spin(busy)
+        with served.talk() as talk:
+            talk.ask("code_list")
+            talk.until(wire.HELLO)
+            talk.send(wire.INTERRUPT)
+            assert b"taken back before its turn came" in talk.until(wire.ERR)
 
 
 def test_the_greeting_fits_a_narrow_terminal(served: Served) -> None:

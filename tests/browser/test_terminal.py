@@ -404,6 +404,16 @@ def test_a_job_is_put_aside_and_taken_up_again(terminal: Terminal, terminals: li
     again.sees("['it rains', 'it snows']")
 
 
+def test_ctrl_backslash_at_the_prompt_leaves_the_job_in_front(terminal: Terminal, terminals: list[Terminal]) -> None:
+    """Where Ctrl-D would end it."""
+    terminal.enters("job(lambda line: None, prompt='no' 'te> ')")
+    terminal.sees("note>")
+    terminal.types(CTRL_BACKSLASH)
+    assert terminal.ends() == 0
+    terminals.append(again := Terminal())
+    again.sees("note>")
+
+
 # -- the history itself
 
 
