@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -240,14 +242,17 @@ def test_an_object_that_cannot_be_made_again_does_not_take_others_with_it(system
 
 
 @pytest.mark.parametrize("times", range(12))
-def test_an_object_that_fails_when_it_is_looked_at_again_leaves_no_doubt(system: System, times: int) -> None:
+def test_an_object_that_fails_once_when_it_is_looked_at_leaves_no_doubt(
+    system: System, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
     """At whatever look: the turn is undone, or done, also when that is one only for what is to be said of it."""
+    monkeypatch.setattr(sys, "looks", itertools.count(), raising=False)  # of the host: no turn that fails sets it back
     system.run(
-        "class Sly:\n    asked = 0\n    def __reduce__(self):\n        Sly.asked += 1\n"
-        f"        if Sly.asked == {times + 1}: raise SystemExit\n        return object, ()"
+        "class Sly:\n    def __reduce__(self):\n        import sys\n"
+        f"        if next(sys.looks) == {times}: raise SystemExit\n        return object, ()"
     )
     outcome = system.image.evaluate("import threading\na = [Sly(), threading.Lock()]; b = [Sly()]; n = 1")
-    asked = [system.image.evaluate("'n' in globals()") for _ in range(2)]  # it is looked at in these too, and fails once
+    asked = [system.image.evaluate("'n' in globals()") for _ in range(2)]  # these look at it too
     assert {each.value for each in asked if each.error is None} == {outcome.error is None}
 
 
