@@ -13,18 +13,13 @@ import os
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from piety import __version__, places
-from piety.deferred import starting
-from piety.errors import HomeExists, PietyError, SystemRuns
-
-if TYPE_CHECKING:
-    from piety.browser.wire import Wire
-    from piety.objects.image import Image
-    from piety.verbs import Say
+from piety import __version__, places, streams
+from piety.errors import PietyError, SystemRuns
+from piety.home import Home, say, status_of
 
 
 class _Option(click.Option):
@@ -60,14 +55,7 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """A person's mistake is one line, not a traceback."""
-        try:
-            return super().invoke(ctx)
-        except PietyError as error:
-            click.echo(f"piety: {error}", err=True)
-            ctx.exit(2)
-        except BrokenPipeError:  # the reader of our output went away: nothing to say, nobody to say it to
-            sys.stderr.close()
-            ctx.exit(1)
+        ctx.exit(status_of(lambda: super(_Group, self).invoke(ctx) or 0))
 
 
 _home = click.option(
@@ -75,104 +63,11 @@ _home = click.option(
 )
 
 
-class _Home:
-    """The home that a command is about."""
-
-    def __init__(self, named: str | None) -> None:
-        self._is_named = bool(named)
-        self.place = places.absolute(named or None)  # `--home ""` names none
-
-    def command(self, words: str = "") -> str:
-        """A command on this home, to suggest."""
-        return places.command(words, self.place)
-
-    def running(self) -> Wire | None:
-        """A connection to the system that runs there; None if it rests."""
-        if not os.path.exists(f"{self.place}/{places.SOCKET}"):
-            return None
-        from piety import daemon
-
-        return daemon.connect(self.place)
-
-    def open(self) -> Image:
-        """Its image, as soon as it is free; the default home is made at its first use, a named one is not."""
-        from piety.waiting import when_free
-
-        return when_free(self.place, self._open, _tell)
-
-    def _open(self) -> Image:
-        from piety import boot
-
-        if not self._is_named and not boot.is_home(self.place):
-            try:
-                image = boot.make(self.place)
-            except HomeExists:  # another command was faster
-                return boot.open(self.place)
-            _tell(f"a new home at {self.place}")
-            return image
-        return boot.open(self.place)
-
-    def make_at_first_use(self) -> None:
-        from piety import boot
-
-        if not boot.is_home(self.place):
-            self.open().close()
-
-    def start(self, safe: bool) -> int:
-        """Start its system in a process of its own; the number of that."""
-        from piety import daemon
-
-        self.make_at_first_use()
-        return daemon.start(self.place, safe, _tell)
-
-    def start_if_it_rests(self, safe: bool) -> None:
-        """The same; that another command was faster is as well."""
-        try:
-            self.start(safe)
-        except PietyError:
-            if safe or self.running() is None:
-                raise
-
-    def reach(self) -> Wire | Image:
-        """A connection to the system that runs there, or its image if it rests."""
-        from piety.waiting import when_free
-
-        return when_free(self.place, lambda: self.running() or self._open(), _tell)
-
-    def perform(self, verb: str, **arguments: Any) -> None:
-        """Do a verb, on the system that runs or on the resting image, and exit with its status."""
-        connection = self.running()
-        if connection is None:
-            with starting():  # what opening an image needs
-                from piety import verbs
-                from piety.objects.image import Image
-            there = self.reach()
-            if isinstance(there, Image):
-                with there as image:
-                    status = verbs.VERBS[verb](image, _say(), **arguments)
-                click.get_current_context().exit(status)
-            connection = there
-        from piety.browser import remote
-
-        click.get_current_context().exit(remote.perform(connection, verb, **arguments))
-
-
-def _tell(text: str) -> None:
-    """Tell a person about what goes on, beside the output."""
-    click.echo(f"piety: {text}", err=True)
-
-
-def _say() -> Say:
-    from piety.verbs import Say
-
-    return Say(lambda text: click.echo(text, nl=False), lambda text: click.echo(text, nl=False, err=True))
-
-
-def _with_home(command: Callable[..., None]) -> Callable[..., None]:
+def _with_home(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a command the home that was asked for."""
 
-    def run(home: str | None, **arguments: Any) -> None:
-        command(_Home(home or click.get_current_context().find_root().params.get("home")), **arguments)
+    def run(home: str | None, **arguments: Any) -> int | None:
+        return command(Home(home or click.get_current_context().find_root().params.get("home")), **arguments)
 
     return _home(update_wrapper(run, command))
 
@@ -182,7 +77,7 @@ def _with_home(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--safe", cls=_Option, is_flag=True, help="Start with all tasks suspended, and call no hooks.")
 @_home
 @click.pass_context
-def piety(context: click.Context, home: str | None, version: bool, safe: bool) -> None:
+def piety(context: click.Context, home: str | None, version: bool, safe: bool) -> int:
     """A live Python system that goes on where it stopped.
 
     Without a command: start the system if it rests, and attach this terminal to it.
@@ -192,8 +87,7 @@ def piety(context: click.Context, home: str | None, version: bool, safe: bool) -
         context.exit()
     if safe and context.invoked_subcommand not in (None, "start", "run", "shell"):
         raise PietyError("--safe is how a system comes up: piety --safe, piety start --safe or piety run --safe")
-    if context.invoked_subcommand is None:
-        _shell(_Home(home))
+    return _shell(Home(home)) if context.invoked_subcommand is None else 0
 
 
 @piety.command()
@@ -213,7 +107,7 @@ def new(home: str | None) -> None:
 @piety.command()
 @click.option("--safe", cls=_Option, is_flag=True, help="Start with all tasks suspended, and call no hooks.")
 @_with_home
-def start(home: _Home, safe: bool) -> None:
+def start(home: Home, safe: bool) -> None:
     """Start the system in a process of its own."""
     if home.running() is not None:
         raise SystemRuns(home.place)
@@ -224,7 +118,7 @@ def start(home: _Home, safe: bool) -> None:
 @piety.command()
 @click.option("--now", cls=_Option, is_flag=True, help="Kill it, whatever it does; only the turn that runs is lost.")
 @_with_home
-def stop(home: _Home, now: bool) -> None:
+def stop(home: Home, now: bool) -> None:
     """Let the system finish the turn that runs, and stop it."""
     from piety import daemon
 
@@ -234,7 +128,7 @@ def stop(home: _Home, now: bool) -> None:
 @piety.command()
 @click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
 @_with_home
-def status(home: _Home, as_json: bool) -> None:
+def status(home: Home, as_json: bool) -> int:
     """Tell whether the system runs, and what it does (exit status 1 if it rests)."""
     from piety import daemon
 
@@ -245,10 +139,10 @@ def status(home: _Home, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
     else:
         click.echo(_told(home, found))
-    click.get_current_context().exit(0 if found is not None else 1)
+    return 0 if found is not None else 1
 
 
-def _told(home: _Home, status: dict[str, Any] | None) -> str:
+def _told(home: Home, status: dict[str, Any] | None) -> str:
     """A status as a person reads it."""
     if status is None:
         return "no system runs"
@@ -273,20 +167,18 @@ def _told(home: _Home, status: dict[str, Any] | None) -> str:
 @click.option("--safe", cls=_Option, is_flag=True, help="Start with all tasks suspended, and call no hooks.")
 @click.option("--ready", cls=_Option, type=int, hidden=True, help="A file to tell when it runs.")
 @_with_home
-def run_here(home: _Home, until_idle: bool, safe: bool, ready: int | None) -> None:
+def run_here(home: Home, until_idle: bool, safe: bool, ready: int | None) -> int:
     """Run the system in the foreground."""
     from piety import daemon
 
     home.make_at_first_use()
-    click.get_current_context().exit(
-        daemon.run(home.place, until_idle=until_idle, safe=safe or _is_safe(), ready=ready, tell=_tell)
-    )
+    return daemon.run(home.place, until_idle=until_idle, safe=safe or _is_safe(), ready=ready, tell=streams.tell)
 
 
 @piety.command()
 @click.option("--session", cls=_Option, metavar="NAME", help="Go on with a session, instead of the first free one.")
 @_with_home
-def attach(home: _Home, session: str | None) -> None:
+def attach(home: Home, session: str | None) -> int:
     """Make this terminal a front of the running system."""
     if session is not None and not (session.strip() and session.isprintable()):
         raise PietyError(f"{session!r} is no name of a session; give it one that can be read, or none")
@@ -294,12 +186,12 @@ def attach(home: _Home, session: str | None) -> None:
         raise PietyError("attach needs a terminal; from a pipe: piety shell")
     if home.running() is None:
         raise PietyError(f"no system runs in {home.place}; start it with: {home.command()}")
-    _attach(home, session)
+    return _attach(home, session)
 
 
 @piety.command()
 @_with_home
-def interrupt(home: _Home) -> None:
+def interrupt(home: Home) -> None:
     """Stop the turn that is running now."""
     from piety import daemon
 
@@ -311,15 +203,12 @@ def interrupt(home: _Home) -> None:
 @click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
 @click.option("--watch", cls=_Option, is_flag=True, help="Show them again each second, until Ctrl-C.")
 @_with_home
-def tasks(home: _Home, as_json: bool, watch: bool) -> None:
+def tasks(home: Home, as_json: bool, watch: bool) -> int:
     """Show the tasks: number, name, state, what they wait for, turns, time, failures, next due."""
-    if watch:
-        _watch(home)
-    else:
-        home.perform("tasks", as_json=as_json)
+    return _watch(home) if watch else home.perform("tasks", as_json=as_json)
 
 
-def _watch(home: _Home) -> None:
+def _watch(home: Home) -> int:
     import time
 
     from piety.browser import remote
@@ -333,6 +222,7 @@ def _watch(home: _Home) -> None:
         raise PietyError(f"no system runs in {home.place}; what rests does not change: {home.command('tasks')}")
     except KeyboardInterrupt:
         click.echo()
+        return 0
 
 
 # -- the shell
@@ -342,13 +232,13 @@ def _watch(home: _Home) -> None:
 @click.argument("source", required=False)
 @click.option("-f", "--file", cls=_Option, type=click.File("rb"), help="Read the source from a file.")
 @_with_home
-def evaluate(home: _Home, source: str | None, file: Any) -> None:
+def evaluate(home: Home, source: str | None, file: Any) -> int:
     """Evaluate SOURCE as one turn; `-` reads it from the standard input."""
     if (source is None) == (file is None):
         raise click.UsageError("give a SOURCE, or -f FILE, or - for the standard input")
     if file is not None or source == "-":
         source = _decoded((file or sys.stdin.buffer).read())
-    home.perform("evaluate", source=_as_text(source or ""))
+    return home.perform("evaluate", source=_as_text(source or ""))
 
 
 def _as_text(argument: str) -> str:
@@ -382,9 +272,9 @@ def _what_is_wrong(data: bytes) -> str | None:
 
 @piety.command()
 @_with_home
-def shell(home: _Home) -> None:
+def shell(home: Home) -> int:
     """The line shell; from a pipe, each statement is a turn."""
-    _shell(home)
+    return _shell(home)
 
 
 def _is_safe() -> bool:
@@ -392,7 +282,7 @@ def _is_safe() -> bool:
     return bool(click.get_current_context().find_root().params.get("safe"))
 
 
-def _shell(home: _Home) -> None:
+def _shell(home: Home) -> int:
     if _is_safe() and home.running() is not None:
         raise PietyError(
             f"the system of {home.place} runs already, with its tasks; to stop it: {home.command('stop --now')}"
@@ -400,12 +290,11 @@ def _shell(home: _Home) -> None:
     if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         if home.running() is None:
             home.start_if_it_rests(safe=_is_safe())
-        _attach(home, None)
-    else:
-        click.get_current_context().exit(_read_statements(home))
+        return _attach(home, None)
+    return _read_statements(home)
 
 
-def _read_statements(home: _Home) -> int:
+def _read_statements(home: Home) -> int:
     """The shell from a pipe; its exit status."""
     from piety.browser.shell import enter, read
     from piety.browser.wire import Wire
@@ -415,10 +304,10 @@ def _read_statements(home: _Home) -> int:
         there.close()
         return read(lambda source: _enter_there(home, source))
     with there as image:
-        return read(lambda source: enter(image, _say(), source))
+        return read(lambda source: enter(image, say(), source))
 
 
-def _enter_there(home: _Home, source: str) -> int:
+def _enter_there(home: Home, source: str) -> int:
     from piety.browser import remote
 
     connection = home.running()
@@ -427,7 +316,7 @@ def _enter_there(home: _Home, source: str) -> int:
     return remote.perform(connection, "enter", source=source)
 
 
-def _attach(home: _Home, session: str | None) -> None:
+def _attach(home: Home, session: str | None) -> int:
     from piety.browser import attach, wire
 
     try:
@@ -436,7 +325,7 @@ def _attach(home: _Home, session: str | None) -> None:
         raise PietyError(
             f"the system of {home.place} stopped in this moment; start it with: {home.command()}"
         ) from None
-    click.get_current_context().exit(status)
+    return status
 
 
 # -- modules
@@ -449,17 +338,17 @@ def code() -> None:
 
 @code.command("list")
 @_with_home
-def code_list(home: _Home) -> None:
+def code_list(home: Home) -> int:
     """List the modules: name, lines, and the variables that persist."""
-    home.perform("code_list")
+    return home.perform("code_list")
 
 
 @code.command("show")
 @click.argument("name")
 @_with_home
-def code_show(home: _Home, name: str) -> None:
+def code_show(home: Home, name: str) -> int:
     """Print the source of a module, or of the workspace."""
-    home.perform("code_show", name=name)
+    return home.perform("code_show", name=name)
 
 
 @code.command("import")
@@ -468,17 +357,17 @@ def code_show(home: _Home, name: str) -> None:
     "--over-host", cls=_Option, is_flag=True, help="Let a module take the place of one that the host can import."
 )
 @_with_home
-def code_import(home: _Home, paths: tuple[str, ...], over_host: bool) -> None:
+def code_import(home: Home, paths: tuple[str, ...], over_host: bool) -> int:
     """Take .py files and package folders into the image, in one turn."""
-    home.perform("code_import", paths=list(map(os.path.abspath, paths)), over_host=over_host)
+    return home.perform("code_import", paths=list(map(os.path.abspath, paths)), over_host=over_host)
 
 
 @code.command("export")
 @click.argument("folder")
 @_with_home
-def code_export(home: _Home, folder: str) -> None:
+def code_export(home: Home, folder: str) -> int:
     """Write every module of the image to FOLDER, byte for byte."""
-    home.perform("code_export", folder=os.path.abspath(folder), shown=folder)
+    return home.perform("code_export", folder=os.path.abspath(folder), shown=folder)
 
 
 # -- asking an image how it is
@@ -487,13 +376,13 @@ def code_export(home: _Home, folder: str) -> None:
 @piety.command()
 @click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
 @_with_home
-def info(home: _Home, as_json: bool) -> None:
+def info(home: Home, as_json: bool) -> int:
     """Objects, sizes, versions, the last turn."""
-    home.perform("info", as_json=as_json)
+    return home.perform("info", as_json=as_json)
 
 
 @piety.command()
 @_with_home
-def check(home: _Home) -> None:
+def check(home: Home) -> int:
     """Read every object, resolve every class, check every BTree; name what is broken."""
-    home.perform("check")
+    return home.perform("check")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from piety import streams
 from piety.browser import remote, wire
 from piety.errors import PietyError, SystemRuns
 from piety.places import SOCKET, command
@@ -26,12 +27,8 @@ LOG_KEPT = 1 << 20  # bytes of an old log that a new start leaves there
 _READY, _NOTE = "ready", "note "
 
 
-def _tell(text: str) -> None:
-    print(f"piety: {text}", file=sys.stderr)
-
-
 def run(
-    home: str, until_idle: bool = False, safe: bool = False, ready: int | None = None, tell: Tell = _tell
+    home: str, until_idle: bool = False, safe: bool = False, ready: int | None = None, tell: Tell = streams.tell
 ) -> int:
     """Run the system of a home in this process until it is stopped; the exit status.
 
@@ -68,7 +65,7 @@ def _open(home: str, tell: Tell) -> Image:
     return when_free(home, begin, tell)
 
 
-def start(home: str, safe: bool = False, tell: Tell = _tell) -> int:
+def start(home: str, safe: bool = False, tell: Tell = streams.tell) -> int:
     """Start the system of a home in a process of its own; its number, when it can be talked to.
 
     `tell` is told who has the image, if that is waited for.  Raises `PietyError` if it does not come up, with its
@@ -137,7 +134,7 @@ def _tell_of_wait(home: str) -> bool:
         what = "the system"
     else:
         what = f"a turn that runs for {found[1]:.0f} s: {found[0]}"
-    remote.say(f"waiting for {what}; to end it at once: {command('stop --now', home)}")
+    streams.tell(f"waiting for {what}; to end it at once: {command('stop --now', home)}")
     return True
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-import click
-
+from piety import streams
 from piety.browser import wire
 from piety.errors import PietyError
 from piety.places import command
+from piety.streams import tell
 
 QUIET = 1.0  # seconds of waiting about which nothing is said
 
@@ -100,7 +100,9 @@ class _Wait:
         turn, seconds = found
         if turn is None or self._is_own(turn, seconds):
             return False
-        say(f"waiting for a turn that runs for {seconds:.0f} s: {turn}; to stop it: {command('interrupt', self._home)}")
+        tell(
+            f"waiting for a turn that runs for {seconds:.0f} s: {turn}; to stop it: {command('interrupt', self._home)}"
+        )
         return True
 
     def _is_own(self, turn: str, seconds: float) -> bool:
@@ -129,18 +131,12 @@ def what_runs(home: str) -> tuple[str | None, float] | None:
         other.close()
 
 
-def say(text: str) -> None:
-    """Tell a person beside the output."""
-    click.echo(f"piety: {text}", err=True)
-
-
 def _tell_of_silence(home: str) -> bool:
-    say(f"waiting for the system, which does not answer; to end it at once: {command('stop --now', home)}")
+    tell(f"waiting for the system, which does not answer; to end it at once: {command('stop --now', home)}")
     return True
 
 
 def _take(connection: wire.Wire, kind: bytes, body: bytes) -> None:
-    # As a command on a resting image shows it, on terminals that know few letters too.
-    click.echo(body.decode("utf-8", "surrogatepass"), nl=False, err=kind == wire.ERR)
+    (streams.err if kind == wire.ERR else streams.out)(body.decode("utf-8", "surrogatepass"))
     if kind == wire.ASK:
         connection.send(wire.LINE, sys.stdin.readline().encode("utf-8", "surrogateescape"))

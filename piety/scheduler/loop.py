@@ -64,7 +64,7 @@ class TaskTurn(Turn):
             took = task.take_turn(loop.tasks, self.due)
             if took:
                 counts.turns += 1
-                self.has_more = task._event.queue is not None
+                self.has_more = self.due is None
             self.is_blocked = took is False
         except BaseException as error:  # shown now, while all is as the turn has left it; that is undone with the turn
             counts.turns += 1

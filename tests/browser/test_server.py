@@ -231,6 +231,7 @@ def test_what_tasks_print_is_not_kept_for_ever_for_a_terminal_that_does_not_read
         while b"the last" not in seen:
             seen += talk.until(wire.OUT)
 
+
 HANG = "def hang(*_):\n    while True: pass\n"
 HANGS = {
     "the text of an error": "class Bad(Exception): __str__ = hang\nraise Bad",

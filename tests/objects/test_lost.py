@@ -246,7 +246,7 @@ def test_an_object_that_fails_once_when_it_is_looked_at_leaves_no_doubt(
     system: System, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     """At whatever look: the turn is undone, or done, also when that is one only for what is to be said of it."""
-    monkeypatch.setattr(sys, "looks", itertools.count(), raising=False)  # of the host: no turn that fails sets it back
+    monkeypatch.setattr(sys, "looks", itertools.count(), raising=False)  # no failed turn sets it back
     system.run(
         "class Sly:\n    def __reduce__(self):\n        import sys\n"
         f"        if next(sys.looks) == {times}: raise SystemExit\n        return object, ()"
