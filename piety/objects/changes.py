@@ -153,10 +153,6 @@ class Changes:
         """Look at `obj` in every turn from now on, and leave it in memory."""
         self._kept[obj._p_oid] = obj
 
-    def is_touched(self) -> bool:
-        """Whether an object that is watched was touched since the last turn."""
-        return bool(self._touched)
-
     def touched(self) -> list[Any]:
         return [obj for obj, _digest in self._touched.values() if obj._p_changed is not None]
 

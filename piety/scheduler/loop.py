@@ -255,12 +255,13 @@ class Loop:
             touched |= self.blocked
             self.blocked.clear()
             self._again = now + PAUSE
-        if touched and (open_doors := doors(self.tasks)) != self.doors:
-            self.doors = open_doors
-            self.on_doors(open_doors)
-        for number in sorted(touched):
-            self._look_at(number)
-        touched.clear()
+        if touched:
+            if (open_doors := doors(self.tasks)) != self.doors:
+                self.doors = open_doors
+                self.on_doors(open_doors)
+            for number in sorted(touched):
+                self._look_at(number)
+            touched.clear()
         if image.effects:
             self._own += [Begin(self.effects, number) for number in sorted(image.effects)]
             image.effects.clear()
