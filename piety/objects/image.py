@@ -181,6 +181,21 @@ class Image:
     def in_turn(self) -> bool:
         return bool(self._turns.label)
 
+    @property
+    def turn_number(self) -> int:
+        """Tells the turn that runs from those before it."""
+        return self._turns.number
+
+    @property
+    def who(self) -> str:
+        """Who edits texts in the turn that runs: a person, with the terminal if there are several, or a task."""
+        return f"{self._turns.who} at {self.session}" if self.session else self._turns.who
+
+    @property
+    def what(self) -> str:
+        """What the turn that runs does, in one line."""
+        return self._turns.label
+
     @contextlib.contextmanager
     def turn(self, label: str, user: str | None = None) -> Iterator[World]:
         """Run the block as one turn: all of it is committed, or (if it raises) none of it happened.

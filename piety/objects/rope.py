@@ -15,6 +15,7 @@ Network Algorithms (1983), chapter 4, and ropes by Boehm, Atkinson and Plass, Ro
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from persistent import Persistent
@@ -109,7 +110,7 @@ def _evenly(height: int, entries: tuple[Entry, ...]) -> list[Node]:
     """The fewest nodes that hold these entries, all about as full."""
     count = -(-len(entries) // MOST)
     bounds = [len(entries) * number // count for number in range(count + 1)]
-    return [Node(height, entries[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [Node(height, entries[start:end]) for start, end in pairwise(bounds)]
 
 
 def _entry(node: Node) -> Entry:
@@ -245,7 +246,8 @@ def start_of_line(rope: Rope, line: int) -> int:
         return 0
     before = 0
     while rope is not None:
-        for child, chars, ends in rope.entries:
+        for entry in rope.entries:
+            child, chars, ends = entry
             if line <= ends:
                 break
             line -= ends
@@ -278,7 +280,8 @@ def line_of(rope: Rope, at: int) -> int:
     """How many line ends come before the character number `at`."""
     count = 0
     while rope is not None:
-        for child, chars, ends in rope.entries:
+        for entry in rope.entries:
+            child, chars, ends = entry
             if at < chars:
                 break
             count += ends

@@ -77,6 +77,7 @@ class Turn:
 
     label = "a turn"  # for the log, one line
     user: str | None = None  # who wants it; else the person who runs the process
+    who: str | None = None  # who edits texts in it, if not the user
     made = ""  # the source that it evaluates, one line
     show = False  # whether its value becomes `_`
     runs_user_code = True  # else no Ctrl-C is for it
@@ -112,6 +113,7 @@ class Turns:
         self.interrupts: Interrupts = of_this_thread()
         self.running: Turn | None = None  # the turn whose code, the user's, has control now
         self._turn: Turn | None = None  # the turn that runs, or whose changes are written; None between turns
+        self.number = 0  # of the turn that runs, in this process; turns that touch nothing may share one
         self.undo_log: list[Callable[[], object]] = []
         self.volatiles = Volatiles()
         self.changes = Changes(connection)
@@ -137,6 +139,12 @@ class Turns:
     def label(self) -> str:
         """Of the turn that runs; "" between turns."""
         return "" if self._turn is None else self._turn.label
+
+    @property
+    def who(self) -> str:
+        """Who edits texts in the turn that runs."""
+        turn = self._turn
+        return self.user if turn is None else turn.who or turn.user or self.user
 
     def _note(self, obj: Any) -> Any:
         made = "" if self._turn is None else self._turn.made
@@ -322,6 +330,7 @@ class Turns:
 
     def _prepare(self) -> None:
         """The next turn of a transaction can begin."""
+        self.number += 1
         self._is_unsettled = False
         self._used_names = True  # as long as it is not known
         self._mark = len(self.undo_log)

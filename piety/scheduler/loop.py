@@ -46,7 +46,7 @@ class TaskTurn(Turn):
     """A turn of a task; when a pass is over, the same serves for the next one."""
 
     def __init__(self, loop: Loop, task: Task, counts: Counts) -> None:
-        self.label = f"task {task.name}"
+        self.label = self.who = f"task {task.name}"
         self.task = task
         self.number = task.number
         self.counts = counts

@@ -14,4 +14,6 @@ _MODULES = {
     "watch": "turn_limit",
     "sessions": "fg job jobs leave terminal",
 }
+_OBJECTS = {"texts": "Text", "bookshelf": "open_file texts"}
 NAMES = {name: f"piety.scheduler.{module}" for module, names in _MODULES.items() for name in names.split()}
+NAMES |= {name: f"piety.objects.{module}" for module, names in _OBJECTS.items() for name in names.split()}

@@ -61,15 +61,15 @@ def test_what_is_built_is_what_was_given(texts: list[str]) -> None:
 def test_edits_are_those_of_a_string(edits: list[tuple[int, int, str]], text: str) -> None:
     """And each tree that was is as it was."""
     tree, trees = made(text), []
-    for start, size, new in edits:
+    for at, size, new in edits:
         trees.append((tree, text))
-        start = min(start, len(text))
+        start = min(at, len(text))
         end = min(start + size, len(text))
         tree = rope.replace(tree, start, end, rope.build([new]))
         text = text[:start] + new + text[end:]
         assert is_sound(tree)
-    for tree, text in [*trees, (tree, text)]:
-        assert rope.string(tree) == text
+    trees.append((tree, text))
+    assert all(rope.string(each) == string for each, string in trees)
 
 
 @given(st.text("ab\n", max_size=300), st.integers(0, 300), st.integers(0, 300))

@@ -1,0 +1,707 @@
+"""Texts: what was a file and what was a buffer.
+
+    t = Text("Dear reader,\\n")
+    t.insert(0, 5, "est"); t.write("a line\\n"); t.replace(r"reader", "friend")
+    t.lines[10:20]; t.find(r"\\bsnake\\b"); str(t)
+    t.undo(); t.redo(); t.history(); t.at("yesterday"); t.blame()
+
+The characters are a rope (`rope.py`), the log of what was done to them a chain of groups (`edits.py`).  Lines and
+columns count from 0, and a line ends with "\\n", which does not belong to it.
+
+    _base      the rope; of a burst of typing it has only what came before the last few keys
+    _newest    the newest group, and through it those before; what was typed and is not in `_base` yet lies there
+
+so a key that is typed writes one small record, and not the tree.  The log keeps the last 500 to 1,000 groups.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from BTrees.LOBTree import LOBTree
+from persistent import Persistent
+
+from piety.errors import NoTurn, PietyError
+from piety.objects import rope
+from piety.objects.changes import watches_itself
+from piety.objects.edits import (
+    EDIT,
+    REDO,
+    UNDO,
+    Conflict,
+    Edit,
+    Group,
+    Journey,
+    Parked,
+    Place,
+    Selection,
+    cancelled,
+    compose,
+    is_removed,
+    moved,
+    spans_after,
+)
+from piety.objects.image import current
+from piety.objects.rope import Rope
+
+if TYPE_CHECKING:
+    from piety.objects.lines import Lines
+    from piety.objects.searching import Found
+    from piety.objects.textlog import Blame, History
+
+KEPT = 500  # groups of the log after which those before are dropped, when there are as many again
+BURST = 20  # turns of typing that are undone at once, as in Emacs; one turn is what comes within a second
+TYPED = 512  # characters that are typed before the tree gets them
+APART = 200  # spans of an edit that are put into the tree one by one; of more, all between the first and last is new
+FINE = 10_000  # spans of an edit that are remembered one by one
+SETTLE = 100  # groups after which marks are told where they are
+
+Change = tuple[Place, Place, Any]  # from where to where, and what comes there instead: a str or a rope
+Where = tuple[int, int]  # line and column
+
+
+class Reading:
+    """What can be asked of a text, of now and of another time.  `rope` has its characters."""
+
+    @property
+    def rope(self) -> Rope:
+        """The characters, as a rope."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return rope.string(self.rope)
+
+    def __len__(self) -> int:
+        return rope.length(self.rope)
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def lines(self) -> Lines:
+        """The lines, without their ends: a sequence; that of a text can be assigned to."""
+        from piety.objects.lines import Lines
+
+        return Lines(self)
+
+    @property
+    def ends_with_newline(self) -> bool:
+        """Whether the last line has an end; an empty text has no lines."""
+        size = len(self)
+        return size > 0 and rope.string(self.rope, size - 1) == "\n"
+
+    def part(self, start: Place, end: Place | None = None) -> str:
+        """The characters from the number `start` to the number `end`."""
+        return rope.string(self.rope, start, end)
+
+    def offset(self, line: int, column: int = 0) -> Place:
+        """The number of a character.  Raises `PietyError` if it is not there."""
+        start = rope.start_of_line(self.rope, line)
+        if 0 <= line <= rope.breaks(self.rope):
+            end = self.end_of_line(line)
+            if 0 <= column <= end - start:
+                return start + column
+            raise PietyError(f"line {line} has {end - start} characters, and so no column {column}")
+        raise PietyError(f"there is no line {line}; the text has {len(self.lines)}, counted from 0")
+
+    def end_of_line(self, line: int) -> Place:
+        """The number of the character behind a line: its end, or the end of the text."""
+        following = rope.start_of_line(self.rope, line + 1)
+        return following - 1 if line < rope.breaks(self.rope) else following
+
+    def where(self, place: Place) -> Where:
+        """The line and column of a character."""
+        line = rope.line_of(self.rope, place)
+        return line, place - rope.start_of_line(self.rope, line)
+
+    def find(self, pattern: Any, start: Where = (0, 0)) -> Found | None:
+        """The first match of a pattern at or after a place; a match lies within one line.
+
+        A pattern is a regular expression, in the syntax of the library `regex`.
+        """
+        return next(self.find_all(pattern, start), None)
+
+    def find_all(self, pattern: Any, start: Where = (0, 0), end: Where | None = None) -> Iterator[Found]:
+        """All matches that begin between two places, in order."""
+        from piety.objects.searching import search
+
+        last = None if end is None else self.offset(*end)
+        return search(self, pattern, self.offset(*start), last)
+
+
+class Past(Reading):
+    """A text as it was at another time; it cannot be changed."""
+
+    def __init__(self, rope: Rope, when: float) -> None:
+        self._rope, self.when = rope, when
+
+    @property
+    def rope(self) -> Rope:
+        return self._rope
+
+    def __repr__(self) -> str:
+        from piety.objects.moments import shown
+
+        return f"<a text of {shown(self.when)}, {len(self):,} characters>"
+
+
+class Stale(PietyError):
+    """What is to be undone was changed by somebody else since."""
+
+
+@watches_itself
+class Text(Reading, Persistent):
+    """A text that can be edited, with all that was done to it."""
+
+    name: str | None = None  # in `texts`
+    file: str | None = None  # its file on the host
+    _stamp: tuple[int, ...] = ()  # what that was like when it was read or written: see `hostfiles.py`
+    _dropped = 0  # groups that the log has let go
+    _checkpoints: tuple[Group, Group] | None = None  # two groups, some `KEPT` apart
+    _newest: Group | None = None
+    _marks: Any = None  # LOBTree: number -> Mark
+    _selections: tuple[tuple[str, int, int, int], ...] = ()  # who, from, to, and the version for which that holds
+
+    def __init__(self, string: str = "", name: str | None = None) -> None:
+        self._base: Rope = rope.build([string])
+        self._size = rope.length(self._base)
+        self._version = 0
+        if name is not None:
+            self.name = name
+
+    # -- reading
+
+    @property
+    def rope(self) -> Rope:
+        """The characters, as a rope."""
+        now: Rope
+        if hasattr(self, "_v_rope"):
+            now = self._v_rope  # type: ignore[has-type]
+            return now
+        now = self._base
+        if (group := self._newest) is not None and group.typed:
+            for edit, string in zip(group.edits[-len(group.typed) :], group.typed, strict=True):
+                now = rope.replace(now, edit[0][0], edit[0][1], rope.build([string]))
+        self._v_rope = now
+        return now
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each edit; see `since`."""
+        self._v_is_seen = True
+        return self._version
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        lines = len(self.lines)
+        shown = rope.string(self.rope, 0, 60).partition("\n")[0]
+        return f"<text{name}, {lines:,} line{'s' if lines != 1 else ''}: {shown!r}>"
+
+    # -- editing
+
+    def insert(self, line: int, column: int, string: str) -> None:
+        """Insert a string before the character at a line and column."""
+        start = self.offset(line, column)
+        self.edit([(start, start, string)])
+
+    def delete(self, start: Where, end: Where) -> None:
+        """Take out what is between two places."""
+        self.edit([(self.offset(*start), self.offset(*end), "")])
+
+    def replace(self, pattern: Any, new: Any, count: int = 0, start: Where = (0, 0), end: Where | None = None) -> int:
+        """Put something in place of the matches of a pattern, of the first `count` or of all; how many there were.
+
+        `new` is a template as for `re.sub` ("\\\\1" is the first group of the match), or a function of the match.
+        """
+        from itertools import islice
+
+        from piety.objects.searching import expanded
+
+        found = self.find_all(pattern, start, end)
+        changes = [(each.first, each.last, expanded(each, new)) for each in (islice(found, count) if count else found)]
+        self.edit(changes)
+        return len(changes)
+
+    def write(self, string: str) -> int:
+        """Add a string at the end; so `print(..., file=text)` works."""
+        self.edit([(self._size, self._size, string)])
+        return len(string)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def set(self, string: str) -> None:
+        """Give the text another content, changing only the lines that differ."""
+        from piety.objects.differing import changes
+
+        self.edit(changes(str(self), string))
+
+    def type(self, start: Place, end: Place, string: str, selection: Selection | None = None) -> None:
+        """What somebody has typed: it is undone together with what was typed just before and after it."""
+        self.edit([(start, end, string)], is_burst=True, selection=selection)
+
+    def edit(
+        self,
+        changes: Sequence[Change],
+        by: str | None = None,
+        is_burst: bool = False,
+        selection: Selection | None = None,
+    ) -> None:
+        """Put something in place of several parts of the text, which are given in order and do not overlap.
+
+        `by` says who does it, if not who the turn is of; `selection` what that one has selected afterwards.
+        """
+        changes = [change for change in changes if change[0] < change[1] or change[2]]
+        at = 0
+        for start, end, _new in changes:
+            if not at <= start <= end <= self._size:
+                raise PietyError(f"the text has no part from {start} to {end} of its {self._size} characters")
+            at = end
+        if changes:
+            author, turn = _author(by)
+            group = self._group(author, turn, is_burst)
+            self._put(group, changes)
+            self._select(author.who, selection)
+            group.selected = selection
+            self._after(group, turn)
+
+    def _group(self, author: Author, turn: int | None, is_burst: bool) -> Group:
+        """The group to which an edit belongs: the newest one, or a new one."""
+        newest = self._newest
+        if newest is not None and newest.who == author.who and newest.kind == EDIT:
+            if is_burst and newest.is_burst and newest.typed and len(newest.edits) < BURST:
+                return newest
+            if not is_burst and turn is not None and getattr(self, "_v_turn", None) == turn:
+                return newest
+        return self._new_group(author, is_burst)
+
+    def _new_group(self, author: Author, is_burst: bool = False) -> Group:
+        newest = self._newest
+        self._fold()
+        number = 1 if newest is None else newest.number + 1
+        group = Group(number, newest, self._version, self._base, author.who, author.what)
+        group.when = group.until = author.when
+        if is_burst:
+            group.is_burst = True
+        group.selection = self.selection(by=author.who)
+        self._newest = group
+        if number % KEPT == 0:
+            self._drop(group)
+        if number % SETTLE == 0 and self._marks is not None:
+            for mark in self._marks.values():
+                mark.settle()
+        return group
+
+    def _fold(self) -> None:
+        """Let the tree have what was typed."""
+        self._base = self.rope
+
+    def _drop(self, group: Group) -> None:
+        """The log has become long: let go of what comes before the older checkpoint."""
+        if self._checkpoints is not None:
+            older, newer = self._checkpoints
+            self._dropped = older.number - 1
+            older.previous = None
+            self._checkpoints = (newer, group)
+        else:
+            self._checkpoints = (group, group)
+
+    def _put(self, group: Group, changes: Sequence[Change]) -> None:
+        """Do the changes, and write them into the group."""
+        if len(changes) == 1 and type(changes[0][2]) is str:
+            start, end, string = changes[0]
+            if self._type(group, start, end, string):
+                return
+        edit = _as_edit(changes)
+        now = _replaced(self.rope, changes)
+        group.edits, group.typed = (*group.edits, edit), ()
+        self._base = self._v_rope = now
+        self._size = rope.length(now)
+        self._version += 1
+
+    def _type(self, group: Group, start: Place, end: Place, string: str) -> bool:
+        """Write a small change into the group alone; False if the tree is to have it now."""
+        typed = group.typed
+        if sum(map(len, typed)) + len(string) > TYPED or (group.edits and not typed):
+            return False
+        last = group.edits[-1][0] if typed else None
+        if last is not None and start == end == last[0] + last[2] and not getattr(self, "_v_is_seen", True):
+            group.edits = (*group.edits[:-1], ((last[0], last[1], last[2] + len(string)),))
+            group.typed = (*typed[:-1], typed[-1] + string)
+        else:
+            if len(typed) >= BURST:
+                return False
+            group.edits, group.typed = (*group.edits, ((start, end, len(string)),)), (*typed, string)
+            self._version += 1
+        self._size += len(string) - (end - start)
+        if hasattr(self, "_v_rope"):
+            del self._v_rope
+        return True
+
+    def _after(self, group: Group, turn: int | None) -> None:
+        group.until = max(group.until, time.time())
+        self._v_turn = turn
+        self._v_is_seen = False
+        self._p_changed = True  # also if all is in the group: who watches the text is told
+
+    # -- undoing
+
+    def undo(self, by: str | None = None, group: int | None = None) -> None:
+        """Take back the last thing that somebody has done here, or a group by its number.
+
+        As in Emacs, that is an edit like another: called again it takes back the one before, and when something else
+        was done in between, what was undone is done again.  Without `by` it is who the turn is of, and what others have
+        done stays.  Raises `Stale` if one of them has changed what is to be taken back, and `PietyError` if there is
+        nothing.
+        """
+        author, turn = _author(by)
+        if group is not None:
+            target = self._numbered(group)
+        else:
+            found = self._next_to_undo(author.who)
+            if found is None:
+                raise PietyError(f"nothing to undo: {author.who} has changed nothing here{self._as_far()}")
+            target = found
+        self._take_back(target, UNDO, author, turn)
+
+    def redo(self, by: str | None = None) -> None:
+        """Do again what `undo` has taken back last; called again, what it has taken back before that."""
+        author, turn = _author(by)
+        target = self._next_to_redo(author.who)
+        if target is None:
+            raise PietyError("nothing to redo: what was done last was no undo")
+        self._take_back(target, REDO, author, turn)
+
+    def groups(self) -> Iterator[Group]:
+        """The groups of the log, from the newest on."""
+        group = self._newest
+        while group is not None:
+            yield group
+            group = group.previous
+
+    def _numbered(self, number: int) -> Group:
+        for group in self.groups():
+            if group.number == number:
+                return group
+        raise PietyError(f"there is no group {number} in the log{self._as_far()}; t.history() shows those that are")
+
+    def _as_far(self) -> str:
+        return f", which has dropped the first {self._dropped}" if self._dropped else ""
+
+    def _next_to_undo(self, who: str) -> Group | None:
+        own = (group for group in self.groups() if group.who == who)
+        last = next(own, None)
+        if last is None or last.kind != UNDO:
+            return last
+        numbered = {group.number: group for group in self.groups()}
+        done = numbered.get(last.undoes)
+        while done is not None and done.kind == REDO:  # it stands for what it has done again
+            undone = numbered.get(done.undoes)
+            done = None if undone is None else numbered.get(undone.undoes)
+        if done is None:
+            return None
+        gone = cancelled(numbered.values())
+        return next((group for group in own if group.number < done.number and group.number not in gone), None)
+
+    def _next_to_redo(self, who: str) -> Group | None:
+        gone = cancelled(self.groups())
+        for group in self.groups():
+            if group.who != who or group.number in gone or group.kind == REDO:
+                continue
+            return group if group.kind == UNDO else None
+        return None
+
+    def _take_back(self, target: Group, kind: str, author: Author, turn: int | None) -> None:
+        groups = list(self.groups())
+        if target.number in cancelled(groups):
+            raise PietyError(f"group {target.number} is undone already")
+        journey, spans = Journey(target, groups), target.spans
+        try:
+            parts = journey.parts()
+        except Conflict as conflict:
+            raise Stale(_why(target, conflict.args[0])) from None
+        if any(isinstance(end, Parked) for part in parts for end in part):
+            raise Stale(f"what group {target.number} ({target.what}) has changed is not there any more")
+        changes: list[Change]
+        if len(spans) > APART and all(map(journey.is_pair, journey.later())):  # between the spans all is as it was
+            first, last = parts[0][0], parts[-1][1]
+            changes = [(first, last, rope.part(target.before, spans[0][0], spans[-1][1]))]
+        else:
+            changes = [
+                (first, last, rope.part(target.before, start, end))
+                for (first, last), (start, end, _size) in zip(parts, spans, strict=True)
+            ]
+        what = target.what if target.kind == EDIT else target.what.partition(" of ")[2]
+        group = self._new_group(Author(author.who, f"{kind} of {what}", author.when))
+        group.kind, group.undoes = kind, target.number
+        now = _replaced(self.rope, changes)
+        inverse = ((first, last, end - start) for (first, last), (start, end, _) in zip(parts, spans, strict=True))
+        group.edits = (tuple(inverse),)
+        self._base = self._v_rope = now
+        self._size = rope.length(now)
+        self._version += 1
+        selection = target.selection if kind == UNDO else None
+        if selection is not None and max(selection) <= self._size:
+            self._select(author.who, selection)
+        group.selected = selection
+        self._after(group, turn)
+
+    # -- what others look at
+
+    def since(self, version: int) -> list[Changed]:
+        """What has changed since a version, as parts of the text of now, from the top on.
+
+        So whoever shows a text, or keeps something about its lines, need not compare texts.  If the log does not reach
+        back so far, everything has changed.
+        """
+        if version == self.version:
+            return []
+        found = self._back_to(version)
+        if found is None:
+            return [Changed((0, 0), self.where(self._size), 0, -1, len(self.lines))]
+        before, spans = found
+        changed = []
+        for (start, end, _size), (first, last) in zip(spans, spans_after(spans), strict=True):
+            removed = rope.line_of(before, end) - rope.line_of(before, start)
+            begin, finish = self.where(first), self.where(last)
+            changed.append(Changed(begin, finish, begin[0], removed + 1, finish[0] - begin[0] + 1))
+        return changed
+
+    def _back_to(self, version: int) -> tuple[Rope, Edit] | None:
+        """The rope of a version, and what was done to it since; None if it is not known any more."""
+        edits: list[Edit] = []
+        for group in self.groups():
+            if group.version > version:
+                edits[:0] = group.edits
+                continue
+            first = version - group.version
+            before = group.before
+            if first and first > len(group.edits):
+                return None
+            if first:
+                if len(group.typed) != len(group.edits):
+                    return None
+                for edit, string in zip(group.edits[:first], group.typed, strict=False):
+                    before = rope.replace(before, edit[0][0], edit[0][1], rope.build([string]))
+            edits[:0] = group.edits[first:]
+            return before, compose(edits)
+        return None
+
+    def mark(self, line: int, column: int = 0, after: bool = False) -> Mark:
+        """A place that moves with the edits of anybody.
+
+        It stays before what is inserted just there, or with `after` behind it.
+        """
+        place = self.offset(line, column)
+        if self._marks is None:
+            self._marks = LOBTree()
+        number = self._marks.maxKey() + 1 if self._marks else 1
+        mark = self._marks[number] = Mark(self, number, place, self.version, after)
+        return mark
+
+    def marks(self) -> list[Mark]:
+        """All marks that were not forgotten."""
+        return list(self._marks.values()) if self._marks is not None else []
+
+    def select(self, start: Where, end: Where, by: str | None = None) -> None:
+        """Select what is between two places; the second is where the cursor stands."""
+        self._select(_author(by)[0].who, (self.offset(*start), self.offset(*end)))
+
+    def selection(self, by: str | None = None) -> Selection | None:
+        """The numbers of the characters between which somebody has selected what is there; None if nobody has."""
+        who = _author(by)[0].who
+        for each, start, end, version in self._selections:
+            if each == who:
+                return self.moved(start, version), self.moved(end, version)
+        return None
+
+    def _select(self, who: str, selection: Selection | None) -> None:
+        if selection is not None:
+            others = tuple(each for each in self._selections if each[0] != who)
+            self._selections = (*others, (who, *selection, self.version))
+
+    def moved(self, place: Place, version: int, after: bool = False) -> Place:
+        """Where a place of an earlier version is now."""
+        for edit in self.edits_since(version):
+            place = moved(place, edit, after)
+        return min(place, self._size)
+
+    def edits_since(self, version: int) -> list[Edit]:
+        """The edits since a version, as far back as the log goes."""
+        edits: list[Edit] = []
+        for group in self.groups():
+            edits[:0] = group.edits[max(version - group.version, 0) :]
+            if group.version <= version:
+                break
+        return edits
+
+    # -- the past
+
+    def history(self) -> History:
+        """What was done to the text: who, what, when; the newest first."""
+        from piety.objects.textlog import History
+
+        return History(self)
+
+    def at(self, when: Any) -> Past:
+        """The text as it was at a time: a datetime, seconds since the epoch, or words such as "yesterday".
+
+        Raises `PietyError` if the log does not reach back so far.
+        """
+        from piety.objects.moments import moment
+
+        then = moment(when)
+        now = self.rope
+        for group in self.groups():
+            if group.when <= then:
+                return Past(now, then)
+            now = group.before
+        if self._dropped:
+            raise PietyError(f"that is before the log of this text begins: it has dropped {self._dropped} groups")
+        return Past(now, then)
+
+    def blame(self) -> Blame:
+        """Who has changed each line last, with what, and when."""
+        from piety.objects.textlog import Blame
+
+        return Blame(self)
+
+    # -- its file on the host
+
+    def save(self, path: str | None = None, force: bool = False) -> int:
+        """Write the text to its file, or to another one, which is its file from then on; the bytes.
+
+        The file is replaced at once, or not at all.  Raises `PietyError` if it cannot be written, or (without `force`)
+        if somebody else has changed it since it was read or written here.
+        """
+        from piety.objects import hostfiles
+
+        return hostfiles.save(self, path, force)
+
+    def reload(self) -> None:
+        """Take what is in its file now.  Raises `PietyError` if that cannot be read."""
+        from piety.objects import hostfiles
+
+        hostfiles.reload(self)
+
+
+class Changed:
+    """A part of a text that is new: from where to where it is; its first line, how many lines were there, and are."""
+
+    def __init__(self, start: Where, end: Where, line: int, removed: int, added: int) -> None:
+        self.start, self.end = start, end
+        self.line, self.removed, self.added = line, removed, added
+
+    def __repr__(self) -> str:
+        return f"<lines {self.line} to {self.line + self.added}: {self.added} in place of {self.removed}>"
+
+
+@watches_itself
+class Mark(Persistent):
+    """A place in a text, which moves with it."""
+
+    def __init__(self, text: Text, number: int, place: Place, version: int, after: bool) -> None:
+        self.text, self.number = text, number
+        self._place, self._version, self._after = place, version, after
+        self._is_gone = False
+
+    @property
+    def place(self) -> Place:
+        """The number of the character."""
+        return self._now()[0]
+
+    @property
+    def line(self) -> int:
+        return self.text.where(self.place)[0]
+
+    @property
+    def column(self) -> int:
+        return self.text.where(self.place)[1]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the character that it stood before was deleted."""
+        return self._now()[1]
+
+    def _now(self) -> tuple[Place, bool]:
+        place, is_gone = self._place, self._is_gone
+        for edit in self.text.edits_since(self._version):
+            is_gone = is_gone or is_removed(place, edit)
+            place = moved(place, edit, self._after)
+        return place, is_gone
+
+    def settle(self) -> None:
+        """Keep where it is now, so that it need not be found from the log."""
+        place, is_gone = self._now()
+        if self._version != self.text.version:
+            self._place, self._is_gone, self._version = place, is_gone, self.text.version
+
+    def forget(self) -> None:
+        """Nobody needs it any more."""
+        self.text._marks.pop(self.number, None)
+
+    def __repr__(self) -> str:
+        line, column = self.text.where(self.place)
+        return f"<mark at {line}, {column}{' (its character is gone)' if self.is_gone else ''}>"
+
+
+class Author:
+    """Who edits, with what, and when."""
+
+    def __init__(self, who: str, what: str, when: float) -> None:
+        self.who, self.what, self.when = who, what, when
+
+
+def _author(by: str | None) -> tuple[Author, int | None]:
+    """The author of an edit, and the number of the turn that it is done in; None outside of an image."""
+    now = time.time()
+    try:
+        image = current()
+    except NoTurn:
+        return Author(by or "somebody", "an edit", now), None
+    return Author(by or image.who, image.what, now), image.turn_number
+
+
+def _why(target: Group, by: Group) -> str:
+    return (
+        f"group {target.number} ({target.what}) cannot be undone: {by.who} has changed the same place since, "
+        f"with group {by.number} ({by.what}); undo that first"
+    )
+
+
+def _replaced(now: Rope, changes: Sequence[Change]) -> Rope:
+    """A rope with several changes."""
+    if len(changes) <= APART:
+        for start, end, new in reversed(changes):
+            now = rope.replace(now, start, end, rope.build([new]) if type(new) is str else new)
+        return now
+    first, last = changes[0][0], changes[-1][1]
+    return rope.replace(now, first, last, rope.build(_region(now, changes)))
+
+
+def _region(now: Rope, changes: Sequence[Change]) -> Iterator[str]:
+    at = changes[0][0]
+    for start, end, new in changes:
+        yield from rope.chunks(now, at, start) if at < start else ()
+        yield from (new,) if type(new) is str else rope.chunks(new)
+        at = end
+
+
+def _as_edit(changes: Sequence[Change]) -> Edit:
+    spans = [(start, end, len(new) if type(new) is str else rope.length(new)) for start, end, new in changes]
+    if len(spans) > FINE:
+        step = -(-len(spans) // FINE)
+        spans = list(_coarser(spans, step))
+    return tuple(spans)
+
+
+def _coarser(spans: list[tuple[int, int, int]], step: int) -> Iterable[tuple[int, int, int]]:
+    for number in range(0, len(spans), step):
+        some = spans[number : number + step]
+        start, end = some[0][0], some[-1][1]
+        yield start, end, end - start + sum(size - (last - first) for first, last, size in some)
