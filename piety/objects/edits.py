@@ -30,6 +30,13 @@ _END = 1 << 62  # after any text
 
 EDIT, UNDO, REDO = "edit", "undo", "redo"
 
+# Of a group, in the order in which they are stored without their names, because one is written for each key that is
+# typed; a new one comes last.
+_FIELDS = (
+    "number", "previous", "version", "before", "who", "what", "when", "until", "edits", "typed",
+    "kind", "undoes", "is_burst", "selection", "selected",
+)  # fmt: skip
+
 
 @watches_itself
 class Group(Persistent):
@@ -50,6 +57,13 @@ class Group(Persistent):
         self.who, self.what = who, what
         self.when = self.until = 0.0  # of its first and last edit, in seconds since the epoch
         self.edits: tuple[Edit, ...] = ()
+
+    def __getstate__(self) -> Any:
+        return tuple([getattr(self, name) for name in _FIELDS])
+
+    def __setstate__(self, state: Any) -> None:
+        for name, value in zip(_FIELDS, state, strict=False):
+            setattr(self, name, value)
 
     @property
     def spans(self) -> Edit:
@@ -157,6 +171,32 @@ def cancelled(groups: Iterable[Group]) -> set[int]:
         if group.undoes and group.number not in found:
             found.add(group.undoes)
     return found
+
+
+def next_to_undo(groups: Sequence[Group], who: str) -> Group | None:
+    """What somebody undoes next, by Emacs's rule; `groups` from the newest on."""
+    own = (group for group in groups if group.who == who)
+    last = next(own, None)
+    if last is None or last.kind != UNDO:
+        return last
+    numbered = {group.number: group for group in groups}
+    done = numbered.get(last.undoes)
+    while done is not None and done.kind == REDO:  # it stands for what it has done again
+        undone = numbered.get(done.undoes)
+        done = None if undone is None else numbered.get(undone.undoes)
+    if done is None:
+        return None
+    gone = cancelled(groups)
+    return next((group for group in own if group.number < done.number and group.number not in gone), None)
+
+
+def next_to_redo(groups: Sequence[Group], who: str) -> Group | None:
+    """The undo that somebody takes back next; None if what was done last is none."""
+    gone = cancelled(groups)
+    for group in groups:
+        if group.who == who and group.number not in gone and group.kind != REDO:
+            return group if group.kind == UNDO else None
+    return None
 
 
 class Journey:

