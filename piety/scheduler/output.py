@@ -3,7 +3,7 @@
 What a turn prints is kept until the turn's end and goes to the place of its task as a part of the turn: so two tasks
 never mix their lines, and what a turn printed that failed is kept with its failure, and nowhere else.
 
-    a Transcript            lives in the image and keeps the last lines; `world.transcript` is the default
+    a Transcript            a text in the image that keeps the last lines; `world.transcript` is the default
     anything with `write`   an object of the user's, which may live in the image too
     None                    nowhere
 """
@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from BTrees.LOBTree import LOBTree
-from persistent import Persistent
-
 from piety.errors import PietyError
+from piety.objects import rope
+from piety.objects.changes import watches_itself
 from piety.objects.image import current
 from piety.objects.printing import Printed
+from piety.objects.texts import Text
 
 KEPT = 100_000  # characters of a transcript: some 2,000 lines, more than anybody reads back
 
@@ -29,69 +29,59 @@ class Place(Protocol):
         """Take a text."""
 
 
-class Transcript(Persistent):
+@watches_itself
+class Transcript(Text):
     """A text that grows at its end and forgets its beginning; what tasks print is here.
 
-    `kept` is how many characters it keeps, in whole writes; of one that is longer, the end.
+    `kept` is how many characters it keeps; when there would be more, it forgets the first lines, about a quarter.
     """
 
+    kept = KEPT
     _writer = 0  # the number of the task that has written last
 
     def __init__(self, kept: int = KEPT) -> None:
+        super().__init__()
         self.kept = kept
-        self._parts = LOBTree()
-        self._size = 0
 
-    def write(self, text: str) -> None:
-        """Add a text at the end."""
+    def __setstate__(self, state: Any) -> None:
+        parts = state.pop("_parts", None)
+        super().__setstate__(state)
+        if parts is not None:  # it was written before transcripts were texts
+            self._base = rope.build(parts.values())
+            self._size, self._version = rope.length(self._base), 0
+
+    def write(self, text: str) -> int:
+        """Add a text at the end; of one that is longer than what is kept, its end."""
+        size = len(text)
         text = text[-self.kept :]
-        if not text:
-            return
-        parts = self._parts
-        parts[parts.maxKey() + 1 if parts else 0] = text
-        self._size += len(text)
-        while self._size > self.kept:
-            self._size -= len(parts.pop(parts.minKey()))
+        if len(self) + len(text) > self.kept:
+            forgotten = min(len(self) + len(text) - self.kept + self.kept // 4, len(self))
+            line = rope.line_of(self.rope, forgotten)
+            if rope.start_of_line(self.rope, line) < forgotten:
+                forgotten = min(rope.start_of_line(self.rope, line + 1), len(self))
+            self.edit([(0, forgotten, "")])
+        super().write(text)
+        return size
 
     def write_for(self, writer: int, text: str) -> None:
         """Add what a task has printed.  It begins a line of its own, if another one has left its line unfinished."""
         if writer != self._writer:
             self._writer = writer
-            if self._parts and not self._parts[self._parts.maxKey()].endswith("\n"):
+            if len(self) and not self.ends_with_newline:
                 text = "\n" + text
         self.write(text)
 
-    def flush(self) -> None:
-        """Nothing waits here."""
-
     def clear(self) -> None:
         """Forget everything."""
-        self._parts.clear()
-        self._size = 0
+        self.edit([(0, len(self), "")])
 
     def tail(self, lines: int = 20) -> str:
         """The last lines."""
-        found: list[str] = []
-        count = 0
-        parts = self._parts
-        key = parts.maxKey() if parts else -1
-        while key >= 0 and key in parts and count <= lines:
-            found.append(parts[key])
-            count += parts[key].count("\n")
-            key -= 1
-        return "".join("".join(reversed(found)).splitlines(keepends=True)[-lines:])
-
-    def __str__(self) -> str:
-        return "".join(self._parts.values())
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __bool__(self) -> bool:
-        return True
+        start = rope.start_of_line(self.rope, max(0, len(self.lines) - lines))
+        return self.part(start)
 
     def __repr__(self) -> str:
-        return f"<transcript of {self._size:,} characters>\n{self.tail()}".rstrip()
+        return f"<transcript of {len(self):,} characters>\n{self.tail()}".rstrip()
 
 
 def place(out: Any, image: Any) -> Place | None:
