@@ -59,7 +59,7 @@ def test_format_describes_each_stored_class_and_attribute() -> None:
         assert f"`{each.__module__}.{each.__qualname__}`" in text
         source = Path(importlib.import_module(each.__module__).__file__ or "").read_text()
         body = source[source.index(f"class {each.__name__}(") :].split("\n\n\n")[0]
-        for name in re.findall(r"self\.(?!_v_)(\w+)(?:: [^=]+)? = ", body):  # what begins with _v_ is not stored
+        for name in re.findall(r"self\.(?!_v_|_p_)(\w+)(?:: [^=]+)? = ", body):  # what begins with _v_ is not stored
             assert f"`{name}`" in text, f"{each.__qualname__}.{name}"
 
 

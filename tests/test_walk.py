@@ -1,4 +1,4 @@
-"""The walk through tasks, jobs and terminals, typed into a real pseudo-terminal."""
+"""The walks through tasks, jobs and terminals, and through texts, typed into a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -90,3 +90,17 @@ def test_the_walk_can_be_typed_along(home: Path, tmp_path: Path) -> None:
         told = image.evaluate("transcript().tail(100)").value
         assert PAGE in told
         assert "from a process" in told
+
+
+def test_the_walk_through_texts_can_be_typed_along(home: Path, tmp_path: Path) -> None:
+    """With the plug pulled in the middle: undo and marks are there afterwards."""
+    walk = OnTerminal(tmp_path)
+    text = (HERE.parent / "docs" / "texts.md").read_text(encoding="utf-8")
+    assert len(list(walkthrough.examples(text))) > 30
+    notes = tmp_path / "notes.txt"
+    text = text.replace("/tmp/piety-walk-notes.txt", str(notes)).replace("piety-walk-notes.txt", notes.name)
+    try:
+        assert [str(each) for each in walk.differences(text)] == []
+    finally:
+        walk.stop()
+    assert not notes.exists()

@@ -2,6 +2,7 @@
 
     image.modules["notes"] = "def add(): ..."     saving is a turn that runs the source; if it fails nothing changes
     image.modules["notes"]                        the source
+    image.modules.text("notes")                   the same as a text: a draft, until its `save`
     "notes" in image.modules; list(image.modules); del image.modules["notes"]
 
 Inside of a turn (at the shell, say) the same works as part of that turn.  A module that gets a child, as `notes` does
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from BTrees.OOBTree import OOBTree
 
 from piety.errors import NameTaken, NoModule, PietyError
+from piety.objects.drafts import Draft, draft_of, follow
 from piety.objects.importing import Importer, compile_module, compile_source
 from piety.objects.variables import SYSTEM_NAMES
 from piety.objects.world import PLACE, Content, Module
@@ -91,6 +93,7 @@ class ModulesOf(MutableMapping[str, str]):
             self._make_room(name, over_host, undo)
             self._store(name, data, is_package, undo)
             self._image.run_module(name)
+            follow(self._records.table[name])
             undo.pop_all()
 
     def _make_room(self, name: str, over_host: bool, undo: contextlib.ExitStack) -> None:
@@ -134,6 +137,15 @@ class ModulesOf(MutableMapping[str, str]):
         if record.variables is None:
             record.variables = new.variables
 
+    def text(self, name: str) -> Draft:
+        """The source of a module as a text: edits are a draft, and its `save` is the turn that runs it."""
+        record = self._record(name)
+        if record.draft is None:
+            with self._turn(f"the text of module {name}"):
+                return draft_of(record)
+        draft: Draft = record.draft
+        return draft
+
     # -- from and to the host
 
     def import_paths(self, places: Iterable[str | os.PathLike[str]], over_host: bool = False) -> list[str]:
@@ -157,6 +169,7 @@ class ModulesOf(MutableMapping[str, str]):
             changed = [name for name, (is_package, file) in modules.items() if self._take(name, file, is_package, undo)]
             for name in changed:
                 self._image.run_module(name, only_if_loaded=True)
+                follow(self._records.table[name])
             undo.pop_all()
         return list(modules)
 

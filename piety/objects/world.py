@@ -64,6 +64,7 @@ class Module(Persistent):
     code: tuple[tuple[str, bytes], ...] = ()  # tag of a Python and what its marshal writes; the two used last
     state: tuple[str, ...] = ()  # the names in `__state__`: variables that live on in the image
     variables: OOBTree | None = None  # name -> Group, of a module that has such
+    draft: Any = None  # `drafts.Draft`, from the first time that somebody edits it
 
     def __init__(self, name: str, source: bytes, is_package: bool) -> None:
         self.name = name
