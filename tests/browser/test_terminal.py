@@ -355,6 +355,7 @@ def test_what_waits_behind_another_turn_can_be_taken_back(terminal: Terminal, te
     terminal.types(PASTE, "import sys; print('run' 'ning', file=sys.stderr)\nwhile True: pass\n", PASTED, ENTER)
     terminal.sees("running")
     other.enters("n = 1")
+    other.sees("\x1b[?2004l")  # the line is taken, so that Ctrl-C is not one more key of it
     other.types(CTRL_C)
     other.sees("taken back before its turn came")
     terminal.types(CTRL_C)
