@@ -19,6 +19,7 @@ def main() -> None:
         place = places.absolute(None)
         if os.path.exists(f"{place}/{places.SOCKET}"):
             _attach(place)
+    # Where a word might be an option, or no text, the command line knows what to do.
     if len(sys.argv) == 3 and sys.argv[1] == "eval" and not sys.argv[2].startswith("-") and sys.argv[2].isascii():
         sys.exit(_evaluate(sys.argv[2]))
     from piety.deferred import starting

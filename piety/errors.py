@@ -85,5 +85,15 @@ class NameTaken(PietyError):
     """The host can import a module of this name, so one in the image would hide it."""
 
 
-class NoModule(PietyError):
+class NotThere(PietyError, KeyError):
+    """There is nothing of this name, in a table of names: `get` and `pop` give their default instead."""
+
+    __str__ = Exception.__str__  # not the repr, as of a KeyError
+
+
+class NoModule(NotThere):
     """There is no module of this name in the image."""
+
+
+class NoText(NotThere):
+    """There is no text of this name in the image."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from piety.errors import NoTurn
-from piety.objects.image import Image, current
+from piety.objects.image import current
 
 
 class Author:
@@ -14,14 +14,6 @@ class Author:
     def __init__(self, who: str, what: str, turn: int | None) -> None:
         self.who, self.what, self.turn = who, what, turn
         self.when = time.time()
-
-
-def open_image() -> Image:
-    """The image that is open in this process.  Raises `NoTurn` if none is."""
-    image = Image._open
-    if image is None:
-        raise NoTurn("no image is open; open one with piety.open")
-    return image
 
 
 def author_now(by: str | None) -> Author:

@@ -8,7 +8,7 @@ from typing import Any
 
 from BTrees.OOBTree import OOBTree
 
-from piety.errors import PietyError
+from piety.errors import NoText, PietyError
 from piety.objects import hostfiles
 from piety.objects.changes import never_changes
 from piety.objects.image import current
@@ -28,7 +28,7 @@ class Texts(MutableMapping[str, Text]):
         try:
             text: Text = self._table[name]
         except KeyError:
-            raise PietyError(f"there is no text {name!r}; texts() lists those that are") from None
+            raise NoText(f"there is no text {name!r}; texts() lists those that are") from None
         return text
 
     def __setitem__(self, name: str, text: Text) -> None:

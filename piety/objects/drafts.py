@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from piety.objects.authors import open_image
 from piety.objects.changes import watches_itself
 from piety.objects.hostfiles import encoded
+from piety.objects.image import open_image
 from piety.objects.texts import Text
 
 if TYPE_CHECKING:
@@ -52,14 +52,6 @@ class Draft(Text):
     def __repr__(self) -> str:
         state = "" if self.is_saved else ", not saved"
         return f"<the text of module {self.module.name}{state}: {len(self.lines):,} lines>"
-
-
-def draft_of(module: Module) -> Draft:
-    """The text of a module; made at its first use, in a turn."""
-    if module.draft is None:
-        module.draft = Draft(module)
-    draft: Draft = module.draft
-    return draft
 
 
 def follow(module: Module) -> None:

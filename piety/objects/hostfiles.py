@@ -81,8 +81,7 @@ def load(text: Text, path: str) -> None:
     """Give a new text the content of a file, and the file."""
     text.file = os.path.abspath(path)
     text._stamp = stamp(text.file)
-    text._base = rope.build(read(text.file))
-    text._size = rope.length(text._base)
+    text._begin(rope.build(read(text.file)))
 
 
 def save(text: Text, path: str | None, force: bool) -> int:

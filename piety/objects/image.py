@@ -325,6 +325,13 @@ class Image:
         return find(module, name)
 
 
+def open_image() -> Image:
+    """The image that is open in this process.  Raises `NoTurn` if none is."""
+    if (image := Image._open) is None:
+        raise NoTurn("no image is open; open one with piety.open")
+    return image
+
+
 def current() -> Image:
     """The image that is open in this process.  Raises `NoTurn` if none is, or no turn runs in it."""
     image = Image._open

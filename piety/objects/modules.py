@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from BTrees.OOBTree import OOBTree
 
 from piety.errors import NameTaken, NoModule, PietyError
-from piety.objects.drafts import Draft, draft_of, follow
+from piety.objects.drafts import Draft, follow
 from piety.objects.importing import Importer, compile_module, compile_source
 from piety.objects.variables import SYSTEM_NAMES
 from piety.objects.world import PLACE, Content, Module
@@ -142,7 +142,7 @@ class ModulesOf(MutableMapping[str, str]):
         record = self._record(name)
         if record.draft is None:
             with self._turn(f"the text of module {name}"):
-                return draft_of(record)
+                record.draft = Draft(record)
         draft: Draft = record.draft
         return draft
 

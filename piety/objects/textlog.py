@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, overload
 
 from piety.objects import rope
@@ -66,26 +67,22 @@ class Blame(Sequence[Group | None]):
             after = ropes[place - 1] if place else now
             runs = _marked(runs, groups[place].number, groups[place].spans, ropes[place], after)
         known: dict[int, Group | None] = {group.number: group for group in groups}
-        self._runs = [(known.get(number), count) for number, count in runs]
-
-    def _lines(self) -> Iterator[Group | None]:
-        for group, count in self._runs:
-            for _ in range(count):
-                yield group
+        each = (known.get(number) for number, count in runs for _ in range(count))
+        self._lines = list(islice(each, len(text.lines)))  # not what is behind the last line end
 
     def __len__(self) -> int:
-        return len(self._text.lines)
+        return len(self._lines)
 
     @overload
     def __getitem__(self, index: int) -> Group | None: ...
     @overload
     def __getitem__(self, index: slice) -> list[Group | None]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        return list(self._lines())[: len(self)][index]
+        return self._lines[index]
 
     def __repr__(self) -> str:
         rows = []
-        for number, (group, line) in enumerate(zip(self._lines(), self._text.lines, strict=False)):
+        for number, (group, line) in enumerate(zip(self._lines, self._text.lines, strict=False)):
             if number == 1000:
                 rows.append("...")
                 break

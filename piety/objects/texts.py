@@ -26,27 +26,11 @@ from piety.errors import PietyError
 from piety.objects import rope
 from piety.objects.authors import Author, author_now
 from piety.objects.changes import watches_itself
-from piety.objects.edits import (
-    EDIT,
-    REDO,
-    UNDO,
-    Conflict,
-    Edit,
-    Group,
-    Journey,
-    Parked,
-    Place,
-    Selection,
-    cancelled,
-    compose,
-    moved,
-    next_to_redo,
-    next_to_undo,
-    spans_after,
-)
+from piety.objects.edits import EDIT, REDO, UNDO, Edit, Group, Place, Selection, compose, moved, spans_after
 from piety.objects.marks import Mark
 from piety.objects.reading import Reading, Where
 from piety.objects.rope import Rope
+from piety.objects.undoing import APART, Change, Stale, inverse, next_to_redo, next_to_undo
 
 if TYPE_CHECKING:
     from piety.objects.textlog import Blame, History
@@ -54,11 +38,10 @@ if TYPE_CHECKING:
 KEPT = 500  # groups of the log after which those before are dropped, when there are as many again
 BURST = 20  # turns of typing that are undone at once, as in Emacs; one turn is what comes within a second
 TYPED = 512  # characters that are typed before the tree gets them
-APART = 200  # spans of an edit that are put into the tree one by one; of more, all between the first and last is new
 FINE = 10_000  # spans of an edit that are remembered one by one
 SETTLE = 100  # groups after which marks are told where they are
 
-Change = tuple[Place, Place, Any]  # from where to where, and what comes there instead: a str or a rope
+__all__ = ["Change", "Past", "Stale", "Text"]
 
 
 class Past(Reading):
@@ -77,10 +60,6 @@ class Past(Reading):
         return f"<a text of {shown(self.when)}, {len(self):,} characters>"
 
 
-class Stale(PietyError):
-    """What is to be undone was changed by somebody else since."""
-
-
 @watches_itself
 class Text(Reading, Persistent):
     """A text that can be edited, with all that was done to it."""
@@ -95,11 +74,15 @@ class Text(Reading, Persistent):
     _selections: tuple[tuple[str, int, int, int], ...] = ()  # who, from, to, and the version for which that holds
 
     def __init__(self, string: str = "", name: str | None = None) -> None:
-        self._base: Rope = rope.build([string])
-        self._size = rope.length(self._base)
-        self._version = 0
+        self._begin(rope.build([string]))
         if name is not None:
             self.name = name
+
+    def _begin(self, characters: Rope) -> None:
+        """Begin with these, and an empty log."""
+        self._base: Rope = characters
+        self._size = rope.length(characters)
+        self._version = 0
 
     # -- reading
 
@@ -196,9 +179,7 @@ class Text(Reading, Persistent):
             author = author_now(by)
             group = self._group(author, is_burst)
             self._put(group, changes, author)
-            self._select(author.who, selection)
-            group.selected = selection
-            self._after(group, author)
+            self._finish(group, author, selection)
 
     def _group(self, author: Author, is_burst: bool) -> Group:
         """The group to which an edit belongs: the newest one, or a new one."""
@@ -251,8 +232,10 @@ class Text(Reading, Persistent):
             start, end, string = changes[0]
             if self._type(group, start, end, string, self._is_same_turn(author)):
                 return
-        edit = _as_edit(changes)
-        now = _replaced(self.rope, changes)
+        self._write(group, _as_edit(changes), _replaced(self.rope, changes))
+
+    def _write(self, group: Group, edit: Edit, now: Rope) -> None:
+        """Write an edit into the group, and what it gives into the tree."""
         group.edits, group.typed = (*group.edits, edit), ()
         self._base = self._v_rope = now
         self._size = rope.length(now)
@@ -277,10 +260,13 @@ class Text(Reading, Persistent):
             del self._v_rope
         return True
 
-    def _after(self, group: Group, author: Author) -> None:
+    def _finish(self, group: Group, author: Author, selection: Selection | None) -> None:
+        """An edit is done, and its author has selected this."""
         group.until = max(group.until, author.when)
+        group.selected = selection
         self._v_turn = author.turn
         self._v_is_seen = False
+        self._select(author.who, selection)
         self._p_changed = True  # also if all is in the group: who watches the text is told
 
     # -- undoing
@@ -311,6 +297,28 @@ class Text(Reading, Persistent):
             raise PietyError("nothing to redo: what was done last was no undo")
         self._take_back(target, REDO, author)
 
+    def _take_back(self, target: Group, kind: str, author: Author) -> None:
+        changes, edit = inverse(target, list(self.groups()))
+        what = target.what if target.kind == EDIT else target.what.partition(" of ")[2]
+        author.what = f"{kind} of {what}"
+        group = self._new_group(author)
+        group.kind, group.undoes = kind, target.number
+        self._write(group, edit, _replaced(self.rope, changes))
+        self._finish(group, author, self._selected_before(target, edit))
+
+    def _selected_before(self, target: Group, undone: Edit) -> Selection | None:
+        """Where that is, now that a group was undone, which its author had selected before it."""
+        if target.selection is None:
+            return None
+        start, end = (self._place_before(place, target, undone) for place in target.selection)
+        return start, end
+
+    def _place_before(self, place: Place, target: Group, undone: Edit) -> Place:
+        for (start, end, _size), (first, _last) in zip(target.spans, spans_after(undone), strict=False):
+            if start <= place <= end:
+                return min(first + place - start, self._size)
+        return self.moved(moved(place, target.spans), target.version + len(target.edits))
+
     def groups(self) -> Iterator[Group]:
         """The groups of the log, from the newest on."""
         group = self._newest
@@ -326,54 +334,6 @@ class Text(Reading, Persistent):
 
     def _as_far(self) -> str:
         return f", which has dropped the first {self._dropped}" if self._dropped else ""
-
-    def _take_back(self, target: Group, kind: str, author: Author) -> None:
-        groups = list(self.groups())
-        if target.number in cancelled(groups):
-            raise PietyError(f"group {target.number} is undone already")
-        journey, spans = Journey(target, groups), target.spans
-        try:
-            parts = journey.parts()
-        except Conflict as conflict:
-            raise Stale(_why(target, conflict.args[0])) from None
-        if any(isinstance(end, Parked) for part in parts for end in part):
-            raise Stale(f"what group {target.number} ({target.what}) has changed is not there any more")
-        changes: list[Change]
-        if len(spans) > APART and all(map(journey.is_pair, journey.later())):  # between the spans all is as it was
-            first, last = parts[0][0], parts[-1][1]
-            changes = [(first, last, rope.part(target.before, spans[0][0], spans[-1][1]))]
-        else:
-            changes = [
-                (first, last, rope.part(target.before, start, end))
-                for (first, last), (start, end, _size) in zip(parts, spans, strict=True)
-            ]
-        what = target.what if target.kind == EDIT else target.what.partition(" of ")[2]
-        author.what = f"{kind} of {what}"
-        group = self._new_group(author)
-        group.kind, group.undoes = kind, target.number
-        now = _replaced(self.rope, changes)
-        inverse = ((first, last, end - start) for (first, last), (start, end, _) in zip(parts, spans, strict=True))
-        group.edits = (tuple(inverse),)
-        self._base = self._v_rope = now
-        self._size = rope.length(now)
-        self._version += 1
-        selection = self._selected_before(target, group.edits[0]) if kind == UNDO else None
-        self._select(author.who, selection)
-        group.selected = selection
-        self._after(group, author)
-
-    def _selected_before(self, target: Group, undone: Edit) -> Selection | None:
-        """Where that is, now that a group was undone, which its author had selected before it."""
-        if target.selection is None:
-            return None
-        start, end = (self._place_before(place, target, undone) for place in target.selection)
-        return start, end
-
-    def _place_before(self, place: Place, target: Group, undone: Edit) -> Place:
-        for (start, end, _size), (first, _last) in zip(target.spans, spans_after(undone), strict=False):
-            if start <= place <= end:
-                return min(first + place - start, self._size)
-        return self.moved(moved(place, target.spans), target.version + len(target.edits))
 
     # -- what others look at
 
@@ -529,13 +489,6 @@ class Changed:
 
     def __repr__(self) -> str:
         return f"<from line {self.line} on: {self.added} in place of {self.removed}>"
-
-
-def _why(target: Group, by: Group) -> str:
-    return (
-        f"group {target.number} ({target.what}) cannot be undone: {by.who} has changed the same place since, "
-        f"with group {by.number} ({by.what}); undo that first"
-    )
 
 
 def _replaced(now: Rope, changes: Sequence[Change]) -> Rope:

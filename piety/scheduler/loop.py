@@ -46,7 +46,8 @@ class TaskTurn(Turn):
     """A turn of a task; when a pass is over, the same serves for the next one."""
 
     def __init__(self, loop: Loop, task: Task, counts: Counts) -> None:
-        self.label = self.who = f"task {task.name}"
+        self.label = f"task {task.name}"
+        self.who = f"task {task.number} {task.name}"  # several may have the same name
         self.task = task
         self.number = task.number
         self.counts = counts
@@ -64,7 +65,7 @@ class TaskTurn(Turn):
             took = task.take_turn(loop.tasks, self.due)
             if took:
                 counts.turns += 1
-                self.has_more = self.due is None
+                self.has_more = self.due is None  # of its queue; a timer says when it is due again
             self.is_blocked = took is False
         except BaseException as error:  # shown now, while all is as the turn has left it; that is undone with the turn
             counts.turns += 1

@@ -47,8 +47,7 @@ class Transcript(Text):
         parts = state.pop("_parts", None)
         super().__setstate__(state)
         if parts is not None:  # it was written before transcripts were texts
-            self._base = rope.build(parts.values())
-            self._size, self._version = rope.length(self._base), 0
+            self._begin(rope.build(parts.values()))
 
     def write(self, text: str) -> int:
         """Add a text at the end; of one that is longer than what is kept, its end."""

@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import piety
-from piety.objects import rope, texts
-from piety.objects.texts import Stale, Text
+from piety.objects import rope, texts, undoing
+from piety.objects.edits import moved
+from piety.objects.texts import Text
+from piety.objects.undoing import Stale
 
 WRITERS = ("adam", "eve", "task snake")
 LETTERS = st.text(st.sampled_from("ab\n\ud800é"), min_size=0, max_size=6)
@@ -75,6 +77,7 @@ def _sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(rope, "SHORT", 3)
         monkeypatch.setattr(texts, "TYPED", 5)
         monkeypatch.setattr(texts, "APART", 1)
+        monkeypatch.setattr(undoing, "APART", 1)
 
 
 @pytest.mark.usefixtures("_sizes")
@@ -139,7 +142,7 @@ def _step(t: Text, step: Any, expected: str, marks: list[int]) -> str:
             return before
         (first,) = [t.edits_since(version)[0]]
         expected = str(t)
-        assert [mark.place for mark in t.marks()] == [texts.moved(place, first) for place in places]
+        assert [mark.place for mark in t.marks()] == [moved(place, first) for place in places]
         marks[:] = [mark.place for mark in t.marks()]
     elif step[0] == "mark" and expected:
         place = step[1] % (len(expected) + 1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import resource
+import random
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 import piety
 from piety.objects import hostfiles, texts
 from piety.objects.differing import changes
-from piety.objects.texts import Stale, Text
+from piety.objects.edits import compose, spans_after
+from piety.objects.texts import Text
+from piety.objects.undoing import Stale
 from tests.conftest import System
 
 KEPT_EXACTLY = {
@@ -238,6 +241,37 @@ def test_the_log_is_bounded_and_says_what_it_has_dropped(monkeypatch: pytest.Mon
     assert len(t) == 2 + 45 - len(history) // 2
 
 
+def test_a_turn_of_two_thousand_edits_is_undone_at_once(system: System) -> None:
+    """And done again."""
+    system.run("t = texts.new('t', 'adam and eve\\n' * 100)", "before = str(t)")
+    system.run("for n in range(2000): t.edit([(n % 700, n % 700 + n % 3, 'x' * (n % 4))])", "after = str(t)")
+    assert system.run("t.undo(); str(t) == before")
+    system.resume()
+    assert system.run("t.redo(); str(t) == after")
+
+
+def test_tasks_and_terminals_undo_each_their_own(system: System) -> None:
+    """Tasks of the same name too."""
+    from piety.scheduler.system import System as Running
+
+    system.run(
+        "t = texts.new('t')",
+        "def edit(what): t.undo() if what == 'undo' else t.write(what)",
+        "one, two = spawn(message, edit), spawn(message, edit)",
+    )
+    running = Running(system.image)
+    for source in "send(one, '1')", "send(two, '2')", "send(one, 'undo')":
+        system.run(source)
+        running.loop.run(until_idle=True)
+    assert system.run("str(t)") == "2"
+    for source, session in ("t.write('a')", "left"), ("t.write('b')", "right"), ("t.undo()", "left"):
+        future = running.evaluate(source, session=session)
+        running.loop.run(until_idle=True)
+        assert future.result(0).error is None
+    assert system.run("str(t)") == "2b"
+    assert {group.who.split(" at ")[-1] for group in system.run("t").history()} >= {"task 1 edit", "task 2 edit", "left"}
+
+
 # -- typing
 
 
@@ -307,6 +341,46 @@ def test_undo_selects_what_was_selected(t: Text) -> None:
     t.undo(by="adam")
     assert t.selection(by="eve") is None
     assert t.part(*t.selection(by="adam") or (0, 0)) == "apple"
+
+
+def test_redo_selects_what_was_selected_after_it(t: Text) -> None:
+    """So undo and redo lead the eye to where something happens."""
+    t.select((1, 3), (1, 8), by="adam")
+    t.edit([(16, 21, "pear")], by="adam", selection=(20, 20))
+    assert (t.history()[0].selection, t.history()[0].selected) == ((16, 21), (20, 20))
+    t.undo(by="adam")
+    t.redo(by="adam")
+    assert t.selection(by="adam") == (20, 20)
+
+
+def test_marks_and_selections_move_within_a_turn(system: System) -> None:
+    """Though what is written in one go is one edit."""
+    system.run("t = texts.new('t', 'snake')")
+    system.run("t.edit([(0, 0, 'a')], selection=(6, 6)); m = t.mark(0, 3); t.edit([(1, 1, 'b')]); t.edit([(2, 2, 'c')])")
+    assert system.run("m.place, t.selection(), str(t)") == (5, (8, 8), "abcsnake")
+    system.run("t.edit([(0, 0, 'x')], selection=(9, 9)); t.edit([(1, 1, 'y')])")
+    assert system.run("m.place, t.selection()") == (7, (10, 10))
+
+
+@pytest.mark.parametrize("count", [999, 1001, 1500])
+@pytest.mark.parametrize("seed", range(5))
+def test_many_edits_are_one(count: int, seed: int) -> None:
+    """Which gives the new text from the old one, however many they were, and wherever."""
+    before = now = "adam and eve\n" * 20
+    edits, chance = [], random.Random(seed)
+    for _ in range(count):
+        start = chance.randrange(len(now) + 1)
+        end = min(start + chance.randrange(4), len(now))
+        new = "x" * chance.randrange(4)
+        now = now[:start] + new + now[end:]
+        edits.append(((start, end, len(new)),))
+    spans = compose(edits)
+    assert len(spans) == 1 or count < 1000
+    rebuilt, at = "", 0
+    for (first, last), (start, end, _size) in zip(spans_after(spans), spans, strict=True):
+        rebuilt += before[at:start] + now[first:last]
+        at = end
+    assert rebuilt + before[at:] == now
 
 
 # -- what others look at
@@ -495,13 +569,17 @@ def test_a_long_file_takes_little_memory(tmp_path: Path) -> None:
     """It is never in memory a second time, neither when it is read nor when it is written."""
     file = tmp_path / "log"
     file.write_bytes(b"2026-11-26 a line of a log that nobody reads\n" * 1_000_000)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    t = Text()
-    hostfiles.load(t, str(file))
-    assert len(t.lines) == 1_000_000
-    t.lines[500_000] = "somebody does"
-    t.save(str(tmp_path / "copy"))
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1.5 * 45_000  # KB
+    tracemalloc.start()
+    try:
+        t = Text()
+        hostfiles.load(t, str(file))
+        assert len(t.lines) == 1_000_000
+        t.lines[500_000] = "somebody does"
+        assert t.find("somebody does") is not None
+        t.save(str(tmp_path / "copy"))
+        assert 45_000_000 < tracemalloc.get_traced_memory()[1] < 1.5 * 45_000_000
+    finally:
+        tracemalloc.stop()
 
 
 # -- names
@@ -518,6 +596,7 @@ def test_texts_have_names(system: System) -> None:
     assert "no text 'other'" in str(system.fail("texts['other']"))
     system.run("texts['letter'] = Text('new')")
     assert system.run("t.name, 'letter' in texts, len(texts)") == (None, True, 1)
+    assert system.run("texts.get('other'), texts.pop('other', 5), image.modules.get('other')") == (None, 5, None)
     system.run("del texts['letter']", "texts['other'] = t")
     system.resume()
     assert system.run("list(texts), t is texts['other']") == (["other"], True)

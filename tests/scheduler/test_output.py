@@ -94,3 +94,18 @@ def test_what_a_worker_prints_is_in_no_turn(running: Running, capfd: pytest.Capt
     running.go()
     assert "hosted" not in running.run("str(world.transcript)")
     assert capfd.readouterr().out.count("hosted") == 20
+
+
+def test_a_transcript_from_before_texts_is_read(running: Running) -> None:
+    """Its writes lay in a BTree."""
+    running.run(
+        "from BTrees.LOBTree import LOBTree",
+        "world.old = Transcript(100)",
+        "for name in ('_base', '_version'): delattr(world.old, name)",
+        "world.old._parts, world.old._size = LOBTree({7: 'adam\\n', 8: 'eve\\n'}), 9",
+    )
+    running.resume()
+    assert running.run("str(world.old), len(world.old), world.old.tail(1)") == ("adam\neve\n", 9, "eve\n")
+    running.run("world.old.write('snake\\n')")
+    running.resume()
+    assert running.run("str(world.old), world.old.kept") == ("adam\neve\nsnake\n", 100)
