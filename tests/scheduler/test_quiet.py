@@ -29,8 +29,12 @@ DEEDS = {
 @pytest.mark.parametrize(("made", "deed", "asked", "expected"), DEEDS.values(), ids=DEEDS)
 def test_what_a_quiet_task_has_changed_is_kept(running: Running, made: str, deed: str, asked: str, expected: object) -> None:
     """It prints nothing, assigns nothing and has no value."""
-    running.run(NOTE, made, f"t = spawn(after(0), {deed})")
-    running.go()
+    running.run(NOTE, made, f"t = spawn(every(1), {deed})")
+    storage = running.under.image.storage
+    before = storage.lastTransaction()
+    running.go(1)
+    assert storage.lastTransaction() != before, "a later turn would find it, if there is one"
+    running.run("t.cancel()")
     assert running.failed() == []
     assert running.run(asked) == expected
     running.resume()
