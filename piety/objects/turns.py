@@ -344,8 +344,8 @@ class Turns:
     def _is_untouched(self) -> bool:
         """Whether the turn has touched nothing: then there is nothing to compare, to write or to put to rest.
 
-        Asked after each turn, so it looks for itself: asking each part would take a tenth of a quiet turn.  What else the
-        parts know of is here already: a variable that is fetched is touched, and to delete a definition is in the log.
+        Asked after each turn, so it looks for itself: asking each part would take a tenth of a quiet turn.  What else
+        they know of is here already: a variable that is fetched is touched, and to delete a definition is in the log.
         """
         variables, evaluator = self.variables, self.evaluator
         return not (
