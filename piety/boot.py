@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -98,8 +99,11 @@ def _whole(image: Image) -> Image:
 
 
 def _offer(name: str) -> Any:
-    from piety.scheduler.names import NAMES
+    from piety.scheduler.names import NAMES, USERLAND
 
+    if name in USERLAND:
+        with suppress(ModuleNotFoundError):  # it was deleted
+            return import_module(name)
     return getattr(import_module(NAMES[name]), name) if name in NAMES else MISSING
 
 

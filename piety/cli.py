@@ -328,6 +328,26 @@ def _attach(home: Home, session: str | None) -> int:
     return status
 
 
+@piety.command()
+@click.argument("name", metavar="NAME|FILE")
+@click.option("-s", "--silent", cls=_Option, is_flag=True, help="Do not tell how many bytes are read and written.")
+@_with_home
+def ed(home: Home, name: str, silent: bool) -> int:
+    """Edit a text of the image, or a file, with the line editor; also from a pipe."""
+    from piety.browser.editing import Typed, edit
+    from piety.browser.wire import Wire
+
+    if sys.stdout is not None and not sys.stdout.isatty():  # bytes that are no characters are passed on
+        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    there = home.reach()
+    if isinstance(there, Wire):
+        from piety.browser import remote
+
+        return remote.perform(there, "ed", Typed(), name=_as_text(name), folder=os.getcwd(), is_silent=silent)
+    with there as image:
+        return edit(image, say(), _as_text(name), os.getcwd(), silent)
+
+
 # -- modules
 
 

@@ -43,10 +43,11 @@ def request(connection: wire.Wire, verb: str, **arguments: Any) -> None:
     connection.send(wire.REQUEST, body.encode())
 
 
-def perform(connection: wire.Wire, verb: str, **arguments: Any) -> int:
+def perform(connection: wire.Wire, verb: str, read: Callable[[], str] | None = None, **arguments: Any) -> int:
     """Have a verb done, with this process's input and output; the exit status.
 
-    Ctrl-C stops the turn of a source; where there is none, nobody waits any longer.  Raises `Stopped`.
+    What the verb asks for is read with `read`, or is a line of the standard input.  Ctrl-C stops the turn of a source,
+    or what `read` has given; where there is none, nobody waits any longer.  Raises `Stopped`.
     """
     try:
         wait = _Wait(connection.home, arguments.get("source"))
@@ -57,9 +58,9 @@ def perform(connection: wire.Wire, verb: str, **arguments: Any) -> int:
                 wait.is_over = True
                 if kind == wire.EXIT:
                     return int(body)
-                _take(connection, kind, body)
+                _take(connection, kind, body, read or sys.stdin.readline)
             except KeyboardInterrupt:
-                if "source" not in arguments:
+                if read is None and "source" not in arguments:
                     raise
                 connection.send(wire.INTERRUPT)
     except wire.Gone:
@@ -136,7 +137,7 @@ def _tell_of_silence(home: str) -> bool:
     return True
 
 
-def _take(connection: wire.Wire, kind: bytes, body: bytes) -> None:
+def _take(connection: wire.Wire, kind: bytes, body: bytes, read: Callable[[], str]) -> None:
     (streams.err if kind == wire.ERR else streams.out)(body.decode("utf-8", "surrogatepass"))
     if kind == wire.ASK:
-        connection.send(wire.LINE, sys.stdin.readline().encode("utf-8", "surrogateescape"))
+        connection.send(wire.LINE, read().encode("utf-8", "surrogateescape"))

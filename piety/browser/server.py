@@ -20,6 +20,7 @@ from typing import Any
 from piety import __version__, verbs
 from piety.browser import shell, wire
 from piety.browser.doors import Doors, listen, remove
+from piety.browser.editing import Editing
 from piety.errors import PietyError
 from piety.objects.turns import Outcome
 from piety.places import SOCKET
@@ -42,6 +43,10 @@ class Connection:
         """Send a frame; one to somebody who is gone goes nowhere."""
         if not self._writer.is_closing():
             self._writer.write(wire.frame(kind, body))
+
+    def say(self) -> verbs.Say:
+        """Where a command says things, from any thread."""
+        return verbs.Say(partial(self.send_from_anywhere, wire.OUT), partial(self.send_from_anywhere, wire.ERR))
 
     async def drain(self) -> None:
         """Wait until most of what was sent is read at the other end."""
@@ -128,6 +133,7 @@ class Server:
     async def _do(self, connection: Connection, verb: str, arguments: dict[str, Any]) -> None:
         own: dict[str, Callable[..., Awaitable[None]]] = {
             "attach": self._attach, "stop": self._stop, "status": self._status, "interrupt": self._interrupt,
+            "ed": self._edit,
         }  # fmt: skip
         if verb in own:
             await own[verb](connection, **arguments)
@@ -139,11 +145,7 @@ class Server:
     # -- the verbs of all commands
 
     async def _perform(self, connection: Connection, verb: str, arguments: dict[str, Any]) -> None:
-        asked = _Asked(self.system, connection)
-        say = verbs.Say(
-            lambda text: connection.send_from_anywhere(wire.OUT, text),
-            lambda text: connection.send_from_anywhere(wire.ERR, text),
-        )
+        asked, say = _Asked(self.system, connection), connection.say()
         if verb == "enter" and await self._leaves(**arguments):
             connection.send(wire.EXIT, str(shell.LEFT).encode())
             return
@@ -158,7 +160,7 @@ class Server:
         try:
             await asyncio.wait({answering, hearing}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():  # they are gone, so nobody waits for it
-                asked.give_up(future)
+                asked.give_up()
                 await answering
         finally:
             hearing.cancel()
@@ -168,6 +170,32 @@ class Server:
         """The exit status of a command; an outcome is told first."""
         done = await asyncio.wrap_future(future)
         return done if isinstance(done, int) else tell(done)
+
+    async def _edit(self, connection: Connection, **arguments: Any) -> None:
+        """A session of `ed`: what is typed comes in lines, as many at once as there are; each time it is a turn."""
+        editing, say = Editing(**arguments), connection.say()
+        asked = _Asked(self.system, connection)
+        hearing = asyncio.ensure_future(asked.hear(None))
+        lines: str | None = None
+        try:
+            while not editing.has_ended:
+                asked.future = self.system.work(partial(editing.do, lines), editing.label, say.err)
+                outcome = asyncio.ensure_future(asyncio.wrap_future(asked.future))
+                await asyncio.wait({outcome, hearing}, return_when=asyncio.FIRST_COMPLETED)
+                if hearing.done():  # they are gone
+                    asked.give_up()
+                editing.tell(say, await outcome)
+                await asyncio.sleep(0)  # what it says is sent first
+                if not editing.has_ended:
+                    connection.send(wire.ASK, editing.prompt.encode())
+                    next_lines = asyncio.ensure_future(asked.lines.get())
+                    await asyncio.wait({next_lines, hearing}, return_when=asyncio.FIRST_COMPLETED)
+                    if hearing.done():
+                        return
+                    lines = next_lines.result()
+        finally:
+            hearing.cancel()
+        connection.send(wire.EXIT, str(editing.status).encode())
 
     async def _leaves(self, source: str) -> bool:
         """Whether a statement from a pipe is the wish to leave the shell."""
@@ -231,7 +259,8 @@ class _Asked:
 
     def __init__(self, system: System, connection: Connection) -> None:
         self._system, self._connection = system, connection
-        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self.future: Any = None
+        self.lines: asyncio.Queue[str] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._are_gone = False
 
@@ -240,7 +269,7 @@ class _Asked:
         if self._are_gone:  # a debugger asks again after a Ctrl-C
             return ""
         self._connection.send_from_anywhere(wire.ASK, text)
-        line = asyncio.run_coroutine_threadsafe(self._lines.get(), self._loop)
+        line = asyncio.run_coroutine_threadsafe(self.lines.get(), self._loop)
         try:
             return line.result()
         finally:
@@ -248,21 +277,22 @@ class _Asked:
 
     async def hear(self, future: Any) -> None:
         """Hear what they say, until they are gone."""
+        self.future = future
         try:
             while True:
                 kind, body = await self._connection.receive()
-                if kind == wire.INTERRUPT:
-                    self._system.withdraw(future)
+                if kind == wire.INTERRUPT and self.future is not None:
+                    self._system.withdraw(self.future)
                 elif kind == wire.LINE:
-                    self._lines.put_nowait(body.decode("utf-8", "surrogateescape"))
+                    self.lines.put_nowait(body.decode("utf-8", "surrogateescape"))
         except wire.Gone:
             pass
 
-    def give_up(self, future: Any) -> None:
+    def give_up(self) -> None:
         """They are gone: stop what they asked for, and answer "" to what it asks."""
         self._are_gone = True
-        self._lines.put_nowait("")
-        self._system.withdraw(future)
+        self.lines.put_nowait("")
+        self._system.withdraw(self.future)
 
 
 def _understood(request: Frame) -> tuple[str, dict[str, Any]]:

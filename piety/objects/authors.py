@@ -16,10 +16,10 @@ class Author:
         self.when = time.time()
 
 
-def author_now(by: str | None) -> Author:
-    """Who edits now; `by` says it if it is not who the turn is of."""
+def author_now(by: str | None, what: str | None = None) -> Author:
+    """Who edits now; `by` says it if it is not who the turn is of, and `what` with what, if not with the turn."""
     try:
         image = current()
     except NoTurn:
-        return Author(by or "somebody", "an edit", None)
-    return Author(by or image.who, image.what, image.turn_number)
+        return Author(by or "somebody", what or "an edit", None)
+    return Author(by or image.who, what or image.what, image.turn_number)

@@ -96,11 +96,14 @@ texts = Texts()
 def open_file(path: str | os.PathLike[str], name: str | None = None) -> Text:
     """The text of a file of the host: the one that was opened before, or a new one, called as the file is.
 
-    A file that is not there is made when the text is saved.  Raises `PietyError` if it cannot be read.
+    One that was opened before, and not edited since, takes what is in the file now.  A file that is not there is made
+    when the text is saved.  Raises `PietyError` if it cannot be read.
     """
     place = os.path.abspath(os.path.expanduser(os.fspath(path)))
     for text in texts.values():
         if text.file == place:
+            if text.is_saved and hostfiles.stamp(place) not in ((), text._stamp):
+                text.reload()
             return text
     text = Text()
     if os.path.lexists(place):

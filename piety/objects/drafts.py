@@ -45,9 +45,12 @@ class Draft(Text):
         open_image().modules.save(self.module.name, data)
         return len(data)
 
-    def reload(self) -> None:
-        """Forget the draft: be what the module runs."""
-        self.set(_decoded(self.module))
+    def reload(self, path: str | None = None) -> None:
+        """Forget the draft: be what the module runs; with a path, what is in a file of the host."""
+        if path is not None:
+            super().reload(path)
+        else:
+            self.set(_decoded(self.module))
 
     def __repr__(self) -> str:
         state = "" if self.is_saved else ", not saved"

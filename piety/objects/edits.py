@@ -54,7 +54,12 @@ class Group(Persistent):
         self.before = before
         self.who, self.what = who, what
         self.when = self.until = 0.0  # of its first and last edit, in seconds since the epoch
-        self.edits: tuple[Edit, ...] = ()
+        self.edits: list[Edit] = []
+
+    def add(self, edit: Edit) -> None:
+        """One more edit."""
+        self.edits.append(edit)
+        self._p_changed = True
 
     def __getstate__(self) -> Any:
         return tuple([getattr(self, name) for name in _FIELDS])
@@ -62,6 +67,7 @@ class Group(Persistent):
     def __setstate__(self, state: Any) -> None:
         for name, value in zip(_FIELDS, state, strict=False):
             setattr(self, name, value)
+        self.edits = list(self.edits)  # they were a tuple
 
     @property
     def spans(self) -> Edit:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PORTION = 1 << 20  # bytes that are read at once
 
 
+class ChangedOutside(PietyError):
+    """The file of a text is not as it was when it was read or written here."""
+
+
 def read(path: str) -> Iterator[str]:
     """The characters of a file, in portions.  Raises `PietyError` if it cannot be read."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -47,10 +51,14 @@ def write(path: str, strings: Iterable[str]) -> int:
 
     Raises `PietyError` if it cannot be written; the old file is as it was then.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        return append(path, strings)  # a device or a pipe keeps nothing that could be replaced
     place = os.path.realpath(path)  # what a link points at is replaced, not the link
     new = f"{place}.{os.urandom(4).hex()}.new"
     size = 0
     try:
+        if os.path.exists(place):
+            open(place, "ab").close()  # a file that may not be written is not replaced either
         with open(new, "xb") as file:
             with suppress(FileNotFoundError):
                 os.chmod(new, os.stat(place).st_mode & 0o7777)
@@ -68,6 +76,27 @@ def write(path: str, strings: Iterable[str]) -> int:
     return size
 
 
+def append(path: str, strings: Iterable[str]) -> int:
+    """Add strings to a file; the number of bytes.  Raises `PietyError` if not all can be added: then none is."""
+    size = 0
+    try:
+        with open(path, "ab", buffering=0) as file:
+            before = os.fstat(file.fileno()).st_size
+            try:
+                for string in strings:
+                    data = encoded(string)
+                    size += len(data)
+                    while data:
+                        data = data[file.write(data) :]
+            except BaseException:
+                if os.path.isfile(path):
+                    file.truncate(before)
+                raise
+    except OSError as error:
+        raise PietyError(f"{path} cannot be written: {error.strerror}") from error
+    return size
+
+
 def stamp(path: str) -> tuple[int, ...]:
     """What tells a file from the same one after a change; () if it is not there."""
     try:
@@ -77,11 +106,18 @@ def stamp(path: str) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def is_written(text: Text, path: str) -> None:
+    """A part of a text was written to a file: if that is its own, nobody else has changed it."""
+    if text.file == os.path.abspath(path):
+        text._stamp = stamp(path)
+
+
 def load(text: Text, path: str) -> None:
     """Give a new text the content of a file, and the file."""
     text.file = os.path.abspath(path)
     text._stamp = stamp(text.file)
     text._begin(rope.build(read(text.file)))
+    text._saved = text._version
 
 
 def save(text: Text, path: str | None, force: bool) -> int:
@@ -91,18 +127,19 @@ def save(text: Text, path: str | None, force: bool) -> int:
         raise PietyError("this text has no file; say t.save('a path')")
     if not force and place == text.file and (now := stamp(place)) != text._stamp:
         what = "is gone" if not now else "was changed"
-        raise PietyError(
+        raise ChangedOutside(
             f"{place} {what} outside since it was read; t.reload() takes what is there, t.save(force=True) replaces it"
         )
     size = write(place, rope.chunks(text.rope))
-    text.file, text._stamp = place, stamp(place)
+    text.file, text._stamp, text._saved = place, stamp(place), text._version
     return size
 
 
-def reload(text: Text) -> None:
+def reload(text: Text, path: str | None) -> None:
     """See `Text.reload`."""
-    if text.file is None:
+    place = text.file if path is None else os.path.abspath(path)
+    if place is None:
         raise PietyError("this text has no file to be reloaded from")
-    now = stamp(text.file)
-    text.set("".join(read(text.file)))
-    text._stamp = now
+    now = stamp(place)
+    text.set("".join(read(place)))
+    text.file, text._stamp, text._saved = place, now, text._version

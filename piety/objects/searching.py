@@ -24,7 +24,7 @@ STRETCH = 1 << 18  # characters
 PATIENCE = 5.0  # seconds for one stretch: a pattern that needs more would need for ever on some line
 
 # What can tell the end of a line from that of the text, or from the line that follows.
-_LOOKS_AROUND = regex.compile(r"\\[AZzGKXR]|\(\?|\(\*")
+_LOOKS_AROUND = regex.compile(r"\\[AzZGKXR]|\(\?(?!:)|\(\*")
 
 
 class Found:

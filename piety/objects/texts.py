@@ -67,6 +67,7 @@ class Text(Reading, Persistent):
     name: str | None = None  # in `texts`
     file: str | None = None  # its file on the host
     _stamp: tuple[int, ...] = ()  # what that was like when it was read or written: see `hostfiles.py`
+    _saved = 0  # the version that is in the file
     _dropped = 0  # groups that the log has let go
     _checkpoints: tuple[Group, Group] | None = None  # two groups, some `KEPT` apart
     _newest: Group | None = None
@@ -164,10 +165,12 @@ class Text(Reading, Persistent):
         by: str | None = None,
         is_burst: bool = False,
         selection: Selection | None = None,
+        what: str | None = None,
     ) -> None:
         """Put something in place of several parts of the text, which are given in order and do not overlap.
 
-        `by` says who does it, if not who the turn is of; `selection` what that one has selected afterwards.
+        `by` says who does it, if not who the turn is of, and `what` with what, if not with the turn; `selection` is
+        what that one has selected afterwards.
         """
         changes = [change for change in changes if change[0] < change[1] or change[2]]
         at = 0
@@ -176,10 +179,16 @@ class Text(Reading, Persistent):
                 raise PietyError(f"the text has no part from {start} to {end} of its {self._size} characters")
             at = end
         if changes:
-            author = author_now(by)
+            author = author_now(by, what)
             group = self._group(author, is_burst)
             self._put(group, changes, author)
             self._finish(group, author, selection)
+
+    def separate(self) -> None:
+        """Let what is done next be undone by itself, also if it is in the same turn or burst as what was done last."""
+        self._v_turn: int | None = None
+        if self._newest is not None and self._newest.is_burst:
+            self._newest.is_burst = False
 
     def _group(self, author: Author, is_burst: bool) -> Group:
         """The group to which an edit belongs: the newest one, or a new one."""
@@ -236,7 +245,8 @@ class Text(Reading, Persistent):
 
     def _write(self, group: Group, edit: Edit, now: Rope) -> None:
         """Write an edit into the group, and what it gives into the tree."""
-        group.edits, group.typed = (*group.edits, edit), ()
+        group.add(edit)
+        group.typed = ()
         self._base = self._v_rope = now
         self._size = rope.length(now)
         self._version += 1
@@ -248,12 +258,13 @@ class Text(Reading, Persistent):
             return False
         last = group.edits[-1][0] if typed else None
         if goes_on and last is not None and start == end == last[0] + last[2] and not self._v_is_seen:
-            group.edits = (*group.edits[:-1], ((last[0], last[1], last[2] + len(string)),))
+            group.edits[-1] = ((last[0], last[1], last[2] + len(string)),)
             group.typed = (*typed[:-1], typed[-1] + string)
         else:
             if len(typed) >= BURST:
                 return False
-            group.edits, group.typed = (*group.edits, ((start, end, len(string)),)), (*typed, string)
+            group.add(((start, end, len(string)),))
+            group.typed = (*typed, string)
             self._version += 1
         self._size += len(string) - (end - start)
         if hasattr(self, "_v_rope"):
@@ -470,11 +481,19 @@ class Text(Reading, Persistent):
 
         return hostfiles.save(self, path, force)
 
-    def reload(self) -> None:
-        """Take what is in its file now.  Raises `PietyError` if that cannot be read."""
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing was done to it since it was read from its file or written there, if it has one."""
+        return self.file is None or self._saved == self._version
+
+    def reload(self, path: str | None = None) -> None:
+        """Take what is in its file now, or in another one, which is its file from then on.
+
+        Raises `PietyError` if that cannot be read.
+        """
         from piety.objects import hostfiles
 
-        hostfiles.reload(self)
+        hostfiles.reload(self, path)
 
 
 class Changed:

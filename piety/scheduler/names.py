@@ -16,4 +16,5 @@ _MODULES = {
     "scheduler.watch": "turn_limit",
     "scheduler.sessions": "fg job jobs leave terminal",
 }
+USERLAND = frozenset({"ed"})  # modules of the image that can be called
 NAMES = {name: f"piety.{module}" for module, names in _MODULES.items() for name in names.split()}

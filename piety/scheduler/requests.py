@@ -117,6 +117,15 @@ class Evaluation(Asked):
         return self._loop.image.run_source(self._source)
 
 
+class Work(Asked):
+    """Work of ours that is done in a turn."""
+
+    def __init__(self, loop: Loop, work: Callable[[], Any], label: str, err: Tell | None) -> None:
+        super().__init__(loop, "", None, err)
+        self.do = work  # type: ignore[method-assign]
+        self.label = label
+
+
 class Line(Asked):
     """A line for the job in the foreground of a session; None ends the job, as Ctrl-D does."""
 

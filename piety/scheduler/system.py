@@ -25,7 +25,7 @@ from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock, hooks
 from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
-from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell
+from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell, Work
 from piety.scheduler.signals import Signals
 from piety.scheduler.tasks import Tasks, is_broken, tasks_of
 from piety.scheduler.timers import Timers
@@ -85,6 +85,10 @@ class System:
         `err(text)` is called, there too, for what is written to the standard error: that is seen at once.
         """
         return self._ask(Evaluation(self.loop, source, user, show, show or value, session, ask, err))
+
+    def work(self, work: Callable[[], Any], label: str, err: Tell | None = None) -> Future[Outcome]:
+        """Ask for a turn that does work of ours; `label` is what a person would call it."""
+        return self._ask(Work(self.loop, work, label, err))
 
     def enter(self, line: str | None, session: str, ask: Ask | None = None, err: Tell | None = None) -> Future[Outcome]:
         """Give a line to the job in the foreground of a session; None is the end of input, and ends the job."""
