@@ -46,9 +46,9 @@ import os
 import re
 import sys
 import types
-from bisect import bisect_right
 
 import bre
+from edplace import EdError, Place, ToVisit
 from persistent import Persistent
 
 from piety import Text, job, leave, open_file, texts
@@ -59,14 +59,6 @@ PATIENCE = 2.0  # seconds for a pattern at one line; what is not pathological ta
 WIDTH = 72  # of a line that `l` prints
 SCREEN = 22  # lines that `z` prints at first
 STRETCH = 5_000  # lines that are searched at once when a search goes up
-
-
-class EdError(PietyError):
-    """Why a command was not done, in the words of GNU ed; what more there is to tell about a file is in `aside`."""
-
-    def __init__(self, reason, aside=""):
-        super().__init__(reason)
-        self.aside = aside
 
 
 class NeedsMore(Exception):
@@ -154,218 +146,6 @@ class Typed:
         return letters
 
 
-# -- where a session is in a text
-
-
-class Change(Persistent):
-    """What the last command did to a text, for `u`: the groups of its log, and how it was in the session before."""
-
-    def __init__(self, place):
-        self.since = place.newest  # the group of the log before it
-        self.groups = ()
-        self.is_something = False  # to take back
-        self.version = None  # of the text afterwards
-        self.current, self.was_modified = place.current, place.is_modified
-        self.marks = place.marks  # but for those that are set afterwards
-
-
-class Place(Persistent):
-    """Where a session is in one text: the current line, marks, the name of its file, and what `u` would take back.
-
-    Lines are counted from 1; 0 is before the first.  Between turns `places` has the characters with which they begin,
-    so that they stay with their lines whoever else edits the text.
-    """
-
-    def __init__(self, text, file=""):
-        self.text = text
-        self.file = file or text.file or ""
-        self.what = "ed"  # the command that is done
-        self.current = 0
-        self.after = None  # while lines of text are typed: behind which line the next one comes
-        self.marks = {}  # by letter
-        self.to_visit = None  # by a global command
-        self.saved = text.version if text.is_saved else None  # the version that is in the file
-        self.change = Change(self)
-        self.was_cut = self.end_last_line()
-        self.current = self.last
-        self.settle()
-
-    @property
-    def last(self):
-        return rope.breaks(self.text.rope)
-
-    @property
-    def newest(self):
-        """The number of the newest group of the log."""
-        return next((group.number for group in self.text.groups()), 0)
-
-    @property
-    def is_modified(self):
-        return self.text.version != self.saved
-
-    @is_modified.setter
-    def is_modified(self, is_modified):
-        self.saved = None if is_modified else self.text.version
-
-    def start(self, line):
-        """The number of the character with which a line begins."""
-        return rope.start_of_line(self.text.rope, line - 1)
-
-    def lines(self, first, last):
-        return self.text.lines.between(first - 1, last)
-
-    def part(self, first, last):
-        """Some lines, to be put somewhere: nothing is copied."""
-        return rope.part(self.text.rope, self.start(first), self.start(last + 1))
-
-    # -- from turn to turn
-
-    def catch_up(self):
-        """A turn begins: follow what others did to the text since the last one."""
-        if self.text.version == self.version:
-            return
-        self.end_last_line()
-        now = {key: self.line_at(self.text.moved(place, self.version, True)) for key, place in self.places.items()}
-        self.current = now.pop(".", 0)
-        self.after = now.pop(">", 0) if self.after is not None else None
-        self.marks = now
-        if self.to_visit is not None:
-            self.to_visit = None
-            raise EdError("Somebody else has changed the text")
-
-    def line_at(self, place):
-        return min(rope.line_of(self.text.rope, place) + 1, self.last)
-
-    def settle(self):
-        """A turn ends."""
-        named = {".": self.current, ">": self.after, **self.marks}
-        places = {key: self.start(line) for key, line in named.items() if line}
-        self.places, self.version = places, self.text.version
-
-    def go_back(self):
-        """Begin where this person was in the text last."""
-        if (selection := self.text.selection()) is not None:
-            self.current = self.line_at(selection[1])
-            self.settle()
-
-    def keep(self):
-        """See to it that `go_back` finds the current line."""
-        place = self.start(self.current)
-        if self.text.selection() != (place, place):
-            here = self.text.where(place)
-            self.text.select(here, here)
-
-    def recover(self):
-        """The text is as it was before the turn."""
-        self.after, self.marks, self.saved = None, {}, None
-        self.end_last_line()
-        self.current = min(self.current, self.last)
-        self.change = Change(self)
-        self.settle()
-
-    def end_last_line(self):
-        """See to it that the last line has an end; whether it had none."""
-        text = self.text
-        if is_cut := len(text) > 0 and not text.ends_with_newline:
-            was_modified = self.is_modified
-            text.edit([(len(text), len(text), "\n")], what=self.what)
-            self.is_modified = was_modified
-        return is_cut
-
-    # -- edits
-
-    def begin_change(self):
-        """A command begins that `u` will take back."""
-        self.text.separate()
-        self.change = Change(self)
-
-    def put(self, first, last, new, count, is_typed=False):
-        """Put something, which has so many lines, in place of the lines behind line `first`, up to `last`."""
-        self.edit([(self.start(first + 1), self.start(last + 1), new)], is_typed)
-        self.follow(first, last, count)
-
-    def move(self, first, last, to):
-        """Put the lines from `first` to `last` behind line `to`; their marks stay on them."""
-        start, end, there, lines = self.start(first), self.start(last + 1), self.start(to + 1), self.part(first, last)
-        self.edit([(start, end, ""), (there, there, lines)] if to > last else [(there, there, lines), (start, end, "")])
-        carried = {letter: line - first for letter, line in self.marks.items() if first <= line <= last}
-        count = last - first + 1
-        self.follow(first - 1, last, 0)
-        behind = to - count if to > last else to
-        self.follow(behind, behind, count)
-        self.marks = {**self.marks, **{letter: behind + 1 + offset for letter, offset in carried.items()}}
-
-    def edit(self, changes, is_typed=False):
-        self.text.edit(changes, is_burst=is_typed, what=self.what)
-        self.note()
-
-    def note(self):
-        """What the log has got last belongs to this change."""
-        change = self.change
-        change.is_something, change.version = True, self.text.version
-        if self.newest > change.since and self.newest not in change.groups[-1:]:
-            change.groups = (*change.groups, self.newest)
-
-    def follow(self, first, last, count):
-        """The lines behind line `first`, up to `last`, have become `count` others."""
-        if self.to_visit is not None:
-            self.to_visit.follow(first, last, count)
-        if self.marks:
-            shift = count - (last - first)
-            kept = {letter: line for letter, line in self.marks.items() if not first < line <= last}
-            self.marks = {letter: line + shift * (line > first) for letter, line in kept.items()}
-
-    def set_mark(self, letter, line):
-        self.marks = {**self.marks, letter: line}
-        self.change.marks = {each: line for each, line in self.change.marks.items() if each != letter}
-
-    def undo(self):
-        """Take back the last change; that can be taken back itself."""
-        change, version = self.change, self.text.version
-        if not change.is_something:
-            raise EdError("Nothing to undo")
-        marks = {letter: self.text.mark(line - 1, after=True) for letter, line in self.marks.items()}
-        self.begin_change()
-        for number in reversed(change.groups):
-            self.text.undo(group=number)
-            self.note()
-        self.change.is_something = True
-        self.marks = {letter: mark.line + 1 for letter, mark in marks.items() if not mark.is_gone}
-        for mark in marks.values():
-            mark.forget()
-        if version == change.version:
-            self.current, self.is_modified = change.current, change.was_modified
-            self.marks |= change.marks
-        else:  # others have edited it since: its lines have other numbers
-            self.current = min(self.current, self.last)
-
-
-class ToVisit:
-    """The lines that a global command has still to visit.  Their numbers follow the edits."""
-
-    def __init__(self, lines):
-        self.lines = lines  # in order: what is moved or put in is not visited
-        self.visited = 0
-        self.shift = 0  # of all that are not visited yet
-
-    def next(self):
-        """The next line; 0 at the end."""
-        if self.visited >= len(self.lines):
-            return 0
-        self.visited += 1
-        return self.lines[self.visited - 1] + self.shift
-
-    def follow(self, first, last, count):
-        shift = count - (last - first)
-        low = bisect_right(self.lines, first - self.shift, self.visited)
-        high = bisect_right(self.lines, last - self.shift, low)
-        if low == self.visited:  # all that is still to visit lies below: nothing is copied
-            self.visited = high
-            self.shift += shift
-        else:
-            self.lines[low:] = [line + shift for line in self.lines[high:]]
-
-
 # -- patterns
 
 
@@ -444,6 +224,42 @@ def compiled_pattern(pattern, ignores_case):
 
 
 # -- the editor
+
+COMMANDS = {}  # by letter
+
+
+class Command:
+    """How a command is read: the lines that it is about if none are named, and what follows its letter.
+
+    `lines` is None if it takes none, and "." if any line will do.  `argument` is the name of the method that reads what
+    comes before the suffix; without a suffix the command reads the rest itself.
+    """
+
+    def __init__(self, method, lines, argument, has_suffix, edits):
+        self.method = method
+        self.lines = lines
+        self.argument = argument
+        self.has_suffix = has_suffix
+        self.edits = edits  # the text, as a change that `u` takes back
+
+
+# What lines a command is about if none are named.  In a global command the next line is the one that is visited.
+DEFAULTS = {
+    ".,.+1": lambda place: (place.current, place.current + 1),
+    ".+1": lambda place: (place.current + (place.to_visit is None),) * 2,
+    "1,$": lambda place: (1, place.last),
+}
+
+
+def command(letters, lines=None, argument=None, has_suffix=True, edits=False):
+    """The method below does the commands of these letters."""
+
+    def register(method):
+        for letter in letters:
+            COMMANDS[letter] = Command(method, lines, argument, has_suffix, edits)
+        return method
+
+    return register
 
 
 class Editor(Persistent):
@@ -568,22 +384,46 @@ class Editor(Persistent):
         self.unfinished = ""
         before = self.place.current, self.pattern, self.substitution
         try:
-            self.command(typed)
+            self.do(typed)
         except NeedsMore:
             self.place.current, self.pattern, self.substitution = before
             self.unfinished = typed.typed
 
-    def command(self, typed):
+    def do(self, typed):
         """Read a command and do it."""
         self.addresses(typed)
         typed.skip_blanks()
-        letter = typed.take()
-        if letter not in COMMANDS:
+        typed.letter = typed.take()
+        command = COMMANDS.get(typed.letter)
+        if command is None:
             raise EdError("Unknown command")
-        typed.letter = letter
+        self.check_lines(typed, command.lines)
+        if command.argument:
+            typed.argument = getattr(self, command.argument)(typed)
+        suffix = typed.suffix() if command.has_suffix else ""
+        if command.edits:
+            self.begin_change(typed)
+        command.method(self, typed)
+        if not self.has_ended:
+            self.show_current(suffix)
+
+    def check_lines(self, typed, default):
+        """The lines that a command is about must be there."""
+        place = self.place
+        if default is None and typed.are_named:
+            raise EdError("Unexpected address")
+        if not typed.are_named and default in DEFAULTS:
+            typed.first, typed.last = DEFAULTS[default](place)
+        elif default == ".+1":
+            typed.first = typed.last
+        if default not in (None, ".") and not 1 <= typed.first <= typed.last <= place.last:
+            raise EdError("Invalid address")
+
+    def begin_change(self, typed):
+        """A command begins that `u` will take back; a global command is one change."""
         if self.place.to_visit is None:
-            self.place.what = f"ed {typed.typed.strip()[:60]}" if letter != "\n" else "ed"
-        self.show_current(getattr(self, COMMANDS[letter])(typed))
+            self.place.what = f"ed {typed.typed.strip()[:60]}"
+            self.place.begin_change()
 
     # -- addresses
 
@@ -691,19 +531,7 @@ class Editor(Persistent):
                     return found[-1]
         raise EdError("No match")
 
-    def lines(self, typed, first=None, last=None):
-        """The lines that a command is about, which must be there; `first` to `last` if none were named."""
-        if typed.are_named or first is None:
-            first, last = typed.first, typed.last
-        if not 1 <= first <= last <= self.place.last:
-            raise EdError("Invalid address")
-        return first, last
-
-    def refuse_addresses(self, typed):
-        if typed.are_named:
-            raise EdError("Unexpected address")
-
-    # -- commands that print; a command gives the suffix with which the current line is to be printed, if there is one
+    # -- commands that print
 
     def show(self, first, last, suffix):
         """Print lines: with numbers for an n, unambiguously for an l."""
@@ -718,40 +546,29 @@ class Editor(Persistent):
         if suffix:
             self.show(self.place.current, self.place.current, suffix)
 
+    @command("pnl", ".,.", has_suffix=False)
     def print(self, typed):
-        first, last = self.lines(typed)
-        self.show(first, last, typed.letter + typed.suffix())
+        self.show(typed.first, typed.last, typed.letter + typed.suffix())
 
+    @command("z", ".+1", has_suffix=False)
     def scroll(self, typed):
-        start = self.next_line(typed)
         if typed.next in "123456789":
             self.screen = typed.number()
-        self.show(start, min(self.place.last, start + self.screen - 1), typed.suffix())
+        self.show(typed.last, min(self.place.last, typed.last + self.screen - 1), typed.suffix())
 
+    @command("\n", ".+1", has_suffix=False)
     def null(self, typed):
-        line = self.next_line(typed)
-        self.show(line, line, "")
+        self.show(typed.last, typed.last, "")
 
-    def next_line(self, typed):
-        """The last line that was named, or else the one behind the current one."""
-        line = typed.last if typed.are_named else self.place.current + (self.place.to_visit is None)
-        if not 1 <= line <= self.place.last:
-            raise EdError("Invalid address")
-        return line
-
+    @command("=", ".")
     def number(self, typed):
-        suffix = typed.suffix()
         print(typed.last if typed.are_named else self.place.last)
-        return suffix
 
+    @command("#", ".", has_suffix=False)
     def comment(self, typed):
         typed.line()
 
     # -- commands that edit
-
-    def begin_change(self):
-        if self.place.to_visit is None:  # a global command is one change
-            self.place.begin_change()
 
     def insert(self, after, new, count, is_typed=False):
         """Put lines behind a line; the last of them is the current one."""
@@ -761,134 +578,107 @@ class Editor(Persistent):
     def delete_lines(self, first, last):
         self.cut = self.place.part(first, last)
         self.place.put(first - 1, last, "", 0)
-        self.place.current = first - 1
-
-    def append(self, typed):
-        suffix = typed.suffix()
-        self.begin_change()
-        self.place.current = typed.last
-        return self.insert_typed(typed, typed.last, suffix)
-
-    def insert_before(self, typed):
-        suffix = typed.suffix()
-        self.begin_change()
-        self.place.current = typed.last
-        return self.insert_typed(typed, max(typed.last - 1, 0), suffix)
-
-    def change(self, typed):
-        first, last = self.lines(typed)
-        suffix = typed.suffix()
-        self.begin_change()
-        self.delete_lines(first, last)
         self.place.current = min(first, self.place.last)
-        return self.insert_typed(typed, first - 1, suffix)
 
-    def insert_typed(self, typed, after, suffix):
+    @command("a", ".", "read_suffix", has_suffix=False, edits=True)
+    def append(self, typed):
+        self.place.current = typed.last
+        self.insert_typed(typed, typed.last)
+
+    @command("i", ".", "read_suffix", has_suffix=False, edits=True)
+    def insert_before(self, typed):
+        self.place.current = typed.last
+        self.insert_typed(typed, max(typed.last - 1, 0))
+
+    @command("c", ".,.", "read_suffix", has_suffix=False, edits=True)
+    def change(self, typed):
+        self.delete_lines(typed.first, typed.last)
+        self.insert_typed(typed, typed.first - 1)
+
+    def read_suffix(self, typed):
+        return typed.suffix()
+
+    def insert_typed(self, typed, after):
         """Put in the lines that follow: in the list of a global command, or those that are typed from now on."""
         if self.place.to_visit is None:
-            self.input, self.place.after = suffix, after
-            return ""
+            self.input, self.place.after = typed.argument, after
+            return
         while not typed.is_at_end and (line := typed.line()) != ".":
             self.insert(after, line + "\n", 1)
             after += 1
-        return suffix
+        self.show_current(typed.argument)
 
+    @command("d", ".,.", edits=True)
     def delete(self, typed):
-        first, last = self.lines(typed)
-        suffix = typed.suffix()
-        self.begin_change()
-        self.delete_lines(first, last)
-        self.place.current = min(first, self.place.last)
-        return suffix
+        self.delete_lines(typed.first, typed.last)
 
+    @command("j", ".,.+1", edits=True)
     def join(self, typed):
-        first, last = self.lines(typed, self.place.current, self.place.current + 1)
-        suffix = typed.suffix()
-        self.begin_change()
-        if first != last:
-            line = "".join(self.place.lines(first, last))
-            self.delete_lines(first, last)
-            self.insert(first - 1, line + "\n", 1)
-        return suffix
+        if typed.first != typed.last:
+            line = "".join(self.place.lines(typed.first, typed.last))
+            self.delete_lines(typed.first, typed.last)
+            self.insert(typed.first - 1, line + "\n", 1)
 
+    @command("m", ".,.", "read_destination", edits=True)
     def move(self, typed):
-        first, last = self.lines(typed)
-        to = self.destination(typed)
-        if first <= to < last:
-            raise EdError("Invalid destination")
-        suffix = typed.suffix()
-        self.begin_change()
-        if first - 1 <= to <= last:
-            if self.place.to_visit is not None:
-                self.place.to_visit.follow(first - 1, last, last - first + 1)
-            self.place.current = last
-            self.place.is_modified = True
-        else:
-            self.place.move(first, last, to)
-            self.place.current = to if to > last else to + last - first + 1
-        return suffix
+        self.place.move(typed.first, typed.last, typed.argument)
 
+    @command("t", ".,.", "read_destination", edits=True)
     def copy(self, typed):
-        first, last = self.lines(typed)
-        to = self.destination(typed)
-        suffix = typed.suffix()
-        self.begin_change()
-        self.insert(to, self.place.part(first, last), last - first + 1)
-        return suffix
+        self.insert(typed.argument, self.place.part(typed.first, typed.last), typed.last - typed.first + 1)
 
-    def destination(self, typed):
+    def read_destination(self, typed):
+        first, last = typed.first, typed.last
         self.addresses(typed)
-        return typed.last
+        typed.first, typed.last, to = first, last, typed.last
+        if typed.letter == "m" and first <= to < last:
+            raise EdError("Invalid destination")
+        return to
 
+    @command("y", ".,.")
     def yank(self, typed):
-        first, last = self.lines(typed)
-        suffix = typed.suffix()
-        self.cut = self.place.part(first, last)
-        return suffix
+        self.cut = self.place.part(typed.first, typed.last)
 
+    @command("x", ".", edits=True)
     def put(self, typed):
-        suffix = typed.suffix()
-        self.begin_change()
         if self.cut is None:
             raise EdError("Nothing to put")
         self.insert(typed.last, self.cut, rope.breaks(self.cut))
-        return suffix
 
+    @command("k", ".", "read_letter")
     def mark(self, typed):
-        letter = typed.take()
+        if not "a" <= typed.argument <= "z":
+            raise EdError("Invalid mark character")
+        self.place.set_mark(typed.argument, typed.last)
+
+    def read_letter(self, typed):
         if typed.last == 0:
             raise EdError("Invalid address")
-        if letter == "\n":
+        if typed.next == "\n":
             raise EdError("Invalid command suffix")
-        suffix = typed.suffix()
-        if not "a" <= letter <= "z":
-            raise EdError("Invalid mark character")
-        self.place.set_mark(letter, typed.last)
-        return suffix
+        return typed.take()
 
+    @command("u")
     def undo(self, typed):
-        self.refuse_addresses(typed)
-        suffix = typed.suffix()
         if self.place.to_visit is not None:
             self.place.to_visit = ToVisit([])
         self.place.undo()
-        return suffix
 
     # -- substitution
 
+    @command("s", ".,.", has_suffix=False)
     def substitute(self, typed):
-        first, last = self.lines(typed)
         substitution = self.repeated(typed) or self.new_substitution(typed)
         pattern, substitution.pattern = substitution.pattern, self.substitution and self.substitution.pattern
         self.substitution = substitution  # what was read counts, also if the rest is bad
         suffix = typed.suffix()
         compiled = self.use_pattern(*pattern)
         substitution.pattern = self.pattern
-        self.begin_change()
-        self.substitute_in(compiled, first, last)
+        self.begin_change(typed)
+        self.substitute_in(compiled, typed.first, typed.last)
         if substitution.prints:
             self.show_current(substitution.suffix)
-        return suffix
+        self.show_current(suffix)
 
     def repeated(self, typed):
         """The last substitution again, with what follows the `s` changed: a count, g, p, or r for the last pattern."""
@@ -977,12 +767,14 @@ class Editor(Persistent):
 
     # -- global commands
 
+    @command("gvGV", ".", has_suffix=False)
     def for_each(self, typed):
         """Do commands at each line where something matches, or where nothing does."""
         place = self.place
         if place.to_visit is not None:
             raise EdError("Cannot nest global commands")
-        first, last = self.lines(typed, 1, place.last)
+        self.check_lines(typed, "1,$")
+        first, last = typed.first, typed.last
         delimiter = typed.take()
         if delimiter in " \n":
             raise EdError("Invalid pattern delimiter")
@@ -993,7 +785,7 @@ class Editor(Persistent):
         if typed.letter in "vV":
             matching = set(lines)
             lines = [line for line in range(first, last + 1) if line not in matching]
-        place.begin_change()
+        self.begin_change(typed)
         place.to_visit = ToVisit(lines)
         if asks:
             self.asking, self.answer = rest, None
@@ -1001,14 +793,14 @@ class Editor(Persistent):
             return
         while not self.has_ended and (line := place.to_visit.next()):
             place.current = line
-            self.commands(rest)
+            self.do_all(rest)
         place.to_visit = None
 
-    def commands(self, typed):
+    def do_all(self, typed):
         """Do a list of commands, each on its line, at the current one."""
         typed = Typed(typed)
         while not typed.is_at_end and not self.has_ended:
-            self.command(typed)
+            self.do(typed)
 
     def ask(self):
         """Show the next line of a global command that asks."""
@@ -1035,7 +827,7 @@ class Editor(Persistent):
                 self.unfinished = typed.typed
                 return
         if typed.typed != "\n":
-            self.commands(self.answer)
+            self.do_all(self.answer)
         self.ask()
 
     # -- files
@@ -1058,11 +850,12 @@ class Editor(Persistent):
             self.was_warned = True
             raise EdError(reason)
 
+    @command("eE", ".", has_suffix=False)
     def edit(self, typed):
         place = self.place
         if typed.letter == "e" and place.is_modified:
             self.warn(typed)
-        self.refuse_addresses(typed)
+        self.check_lines(typed, None)
         place.file = self.file_name(typed) or place.file
         path = self.path(place.file)
         place.begin_change()
@@ -1082,15 +875,16 @@ class Editor(Persistent):
         place.is_modified = False
         place.begin_change()
 
+    @command("f", has_suffix=False)
     def name_file(self, typed):
-        self.refuse_addresses(typed)
         self.place.file = self.file_name(typed) or self.place.file
         print(unescaped(self.place.file))
 
+    @command("r", ".", has_suffix=False)
     def read(self, typed):
         place = self.place
         name = self.file_name(typed)
-        self.begin_change()
+        self.begin_change(typed)
         place.file = place.file or name
         was_modified = place.is_modified
         with explained(name or place.file):
@@ -1106,30 +900,34 @@ class Editor(Persistent):
         place.is_modified = was_modified or count > 0
         self.say(size(new))
 
+    @command("wW", ".", has_suffix=False)
     def write(self, typed):
         place, quits = self.place, typed.accept("qQ")
         if not place.file and typed.next == "\n" and type(place.text).save is not Text.save:
             name = ""
         else:
             name = self.file_name(typed)
-        first, last = (1, 0) if not typed.are_named and not place.last else self.lines(typed, 1, place.last)
+        if not typed.are_named and not place.last:
+            typed.first, typed.last = 1, 0
+        else:
+            self.check_lines(typed, "1,$")
         place.file = place.file or name
         name = name or place.file
-        is_all = last - first + 1 == place.last
+        is_all = typed.last - typed.first + 1 == place.last
         with explained(name, "Cannot open output file"):
-            self.say(self.write_lines(typed, name, first, last, is_all))
+            self.say(self.write_lines(typed, name, is_all))
         if is_all:
             place.is_modified = False
         elif quits == "q" and place.is_modified:
             self.warn(typed)
         self.has_ended = bool(quits)
 
-    def write_lines(self, typed, name, first, last, is_all):
+    def write_lines(self, typed, name, is_all):
         """Write to a file, or have a text written that knows where to; the bytes."""
         text, path = self.place.text, self.path(name)
         if typed.letter == "W" or not is_all or (name != self.place.file and text.file):
             add = hostfiles.append if typed.letter == "W" else hostfiles.write
-            count = add(path, rope.chunks(self.place.part(first, last)))
+            count = add(path, rope.chunks(self.place.part(typed.first, typed.last)))
             hostfiles.is_written(text, path)
             return count
         try:
@@ -1147,34 +945,30 @@ class Editor(Persistent):
 
     # -- the session
 
+    @command("hH")
     def explain(self, typed):
-        self.refuse_addresses(typed)
-        suffix = typed.suffix()
         if typed.letter == "H":
             self.explains = not self.explains
         if self.reason and (typed.letter == "h" or self.explains):
             print(self.reason)
-        return suffix
 
+    @command("P")
     def toggle_prompt(self, typed):
-        self.refuse_addresses(typed)
-        suffix = typed.suffix()
         self.prompts = not self.prompts
-        return suffix
 
+    @command("qQ")
     def quit(self, typed):
-        self.refuse_addresses(typed)
-        typed.suffix()
         if typed.letter == "q" and self.is_unsaved:
             self.warn(typed)
         self.has_ended = True
 
+    @command("!", has_suffix=False)
     def refuse_shell(self, typed):
-        self.refuse_addresses(typed)
         raise EdError("Shell access restricted")
 
     # -- several texts
 
+    @command("b", has_suffix=False)
     def go_to(self, typed):
         """Make another text the current one, or list them."""
         name = self.names(typed)
@@ -1185,6 +979,7 @@ class Editor(Persistent):
             name = place.text.name or place.file or "a text without a name"
             print(f"{'*' if place.is_modified and place.file else ' '}{'.' if place is self.place else ' '} {name}")
 
+    @command("B", has_suffix=False)
     def open_files(self, typed):
         """Open files as texts; the first is the current one."""
         names = self.names(typed).split()
@@ -1195,10 +990,9 @@ class Editor(Persistent):
             self.show_place(text)
         self.say(size(self.place.text.rope))
 
+    @command("D")
     def let_go(self, typed):
         """The current text leaves the session."""
-        self.refuse_addresses(typed)
-        typed.suffix()
         if len(self.places) == 1:
             raise EdError("No other text")
         if self.place.is_modified and self.place.file:
@@ -1208,7 +1002,6 @@ class Editor(Persistent):
         self.place.catch_up()
 
     def names(self, typed):
-        self.refuse_addresses(typed)
         if self.place.to_visit is not None:
             raise EdError("Cannot leave a text within a global command")
         if typed.next not in " \t\n":
@@ -1246,14 +1039,6 @@ class Editor(Persistent):
             self.job.prompt = self.prompt
 
 
-COMMANDS = {
-    "a": "append", "c": "change", "d": "delete", "e": "edit", "E": "edit", "f": "name_file", "g": "for_each",
-    "G": "for_each", "v": "for_each", "V": "for_each", "h": "explain", "H": "explain", "i": "insert_before",
-    "j": "join", "k": "mark", "l": "print", "m": "move", "n": "print", "p": "print", "P": "toggle_prompt",
-    "q": "quit", "Q": "quit", "r": "read", "s": "substitute", "t": "copy", "u": "undo", "w": "write", "W": "write",
-    "x": "put", "y": "yank", "z": "scroll", "=": "number", "!": "refuse_shell", "#": "comment", "\n": "null",
-    "b": "go_to", "B": "open_files", "D": "let_go",
-}  # fmt: skip
 ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 36: "\\$", 92: "\\\\"}
 
 

@@ -19,5 +19,5 @@ def ed() -> Iterator[Any]:
     sys.path.insert(0, IMAGE)
     yield import_module("ed")
     sys.path.remove(IMAGE)
-    for name in ("ed", "bre"):
+    for name in ("ed", "edplace", "bre"):
         del sys.modules[name]
