@@ -54,6 +54,7 @@ from persistent import Persistent
 from piety import Text, job, leave, open_file, texts
 from piety.errors import PietyError
 from piety.objects import hostfiles, rope
+from piety.objects.searching import matching_lines
 
 PATIENCE = 2.0  # seconds for a pattern at one line; what is not pathological takes a millisecond even at a long line
 WIDTH = 72  # of a line that `l` prints
@@ -507,27 +508,21 @@ class Editor(Persistent):
 
     def matching(self, compiled, first, last):
         """The lines from `first` to `last` in which a pattern matches, in order."""
-        seen = 0
-        if first <= last:
-            for found in self.place.text.find_all(compiled, (first - 1, 0), (last, 0)):
-                line = found.start[0] + 1
-                if line > seen:
-                    yield line
-                    seen = line
+        return [number + 1 for number, _start, _line in matching_lines(self.place.text, compiled, first - 1, last)]
 
     def find_down(self, compiled):
         """The next line where something matches, around the end of the text and back to the current one."""
         current, last = self.place.current, self.place.last
         for first, end in ((current + 1, last), (1, current)):
-            for line in self.matching(compiled, first, end):
-                return line
+            for number, _start, _line in matching_lines(self.place.text, compiled, first - 1, end):
+                return number + 1
         raise EdError("No match")
 
     def find_up(self, compiled):
         current, last = self.place.current, self.place.last
         for first, end in ((1, current - 1), (max(current, 1), last)):
             for top in range(end, first - 1, -STRETCH):
-                if found := list(self.matching(compiled, max(first, top - STRETCH + 1), top)):
+                if found := self.matching(compiled, max(first, top - STRETCH + 1), top):
                     return found[-1]
         raise EdError("No match")
 
@@ -741,8 +736,7 @@ class Editor(Persistent):
     def substitute_in(self, compiled, first, last):
         """Do the last substitution in some lines."""
         place, changes, lines, error = self.place, [], [], None
-        for number in self.matching(compiled, first, last):
-            line, start = place.text.lines[number - 1], place.start(number)
+        for number, start, line in matching_lines(place.text, compiled, first - 1, last):
             try:
                 found = self.substitution.changes(line)
             except EdError as each:  # the lines before it are done
@@ -750,7 +744,7 @@ class Editor(Persistent):
                 break
             if found:
                 changes += [(start + begin, start + end, new) for begin, end, new in found]
-                lines.append((number, 1 + sum(new.count("\n") for _begin, _end, new in found)))
+                lines.append((number + 1, 1 + sum(new.count("\n") for _begin, _end, new in found)))
         if lines:
             self.cut = place.part(lines[-1][0], lines[-1][0])
             place.edit(changes)
@@ -781,7 +775,7 @@ class Editor(Persistent):
         compiled = self.read_pattern(typed, delimiter)
         asks = typed.letter in "GV"
         rest = typed.suffix() if asks else typed.long_line("\n") + "\n"
-        lines = list(self.matching(compiled, first, last))
+        lines = self.matching(compiled, first, last)
         if typed.letter in "vV":
             matching = set(lines)
             lines = [line for line in range(first, last + 1) if line not in matching]

@@ -32,7 +32,7 @@ class Change(Persistent):
         self.is_something = False  # to take back
         self.version = None  # of the text afterwards
         self.current, self.was_modified = place.current, place.is_modified
-        self.marks = place.marks  # but for those that are set afterwards
+        self.marks = dict(place.marks)  # but for those that are set afterwards
 
 
 class Place(Persistent):

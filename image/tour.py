@@ -195,6 +195,38 @@ signal(name). A clock, in a module:
     <task ... 'london': waiting for every(3600)>
 """,
     """\
+Texts, and an editor to change
+
+What you write is a *text*, and what was done to it can be undone.
+
+    >>> poem = texts.new("poem", "A rose is a rose\\nis a rose.\\n")
+    >>> ed.s(poem, "1,$", "rose", "snake", "g")
+    >>> ed.n(poem)
+    1       A snake is a snake
+    2       is a snake.
+    >>> poem.undo()
+    >>> print(poem, end="")
+    A rose is a rose
+    is a rose.
+
+`ed` is a line editor; ed(poem) takes its commands at a terminal: ,n shows the
+text, 1s/rose/lily/ changes it, u undoes that, q leaves. It is a module like
+yours, and the source of a module is a text: let it edit itself.
+
+    >>> source = image.modules.text("ed")
+    >>> ed.s(source, "/start = f/", r"{number}\\\\t", "{number:3} | ")
+    >>> source.save() > 0
+    True
+    >>> ed.n(poem)
+      1 | A rose is a rose
+      2 | is a rose.
+    >>> source.undo(); source.save() > 0
+    True
+    >>> ed.p(poem, "/is a/")
+    A rose is a rose
+    >>> del texts["poem"]
+""",
+    """\
 Time to stop
 
 Leave with `exit`, or pull the plug: it makes no difference. Then start
@@ -230,7 +262,7 @@ That was the tour. To take your things away again, delete them; or keep them,
 and go on.
 
     >>> del total, shopping, fridge, squares, fido, london, greeter
-    >>> del world.friends, world.words
+    >>> del poem, source, world.friends, world.words
     >>> total
     Traceback (most recent call last):
     ...

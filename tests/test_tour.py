@@ -39,7 +39,7 @@ def test_every_statement_gives_what_is_shown_below_it(system: System) -> None:
     for chapters in (CHAPTERS[: STOP + 1], CHAPTERS[STOP + 1 :]):
         for example in examples(chapters):
             shown = said(system, example.source)
-            assert doctest.OutputChecker().check_output(example.want, shown, doctest.ELLIPSIS), (
+            assert doctest.OutputChecker().check_output(example.want, shown.expandtabs(), doctest.ELLIPSIS), (
                 f"{example.source}{shown}"
             )
         system.resume()

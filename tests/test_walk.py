@@ -67,6 +67,12 @@ class OnTerminal(walkthrough.Walkthrough):
             terminal.prompts()
         return ESCAPE.sub("", shown).replace("\r\n", "\n")
 
+    def _enter(self, line: str) -> str:
+        assert self.terminal is not None
+        self.terminal.types(line.rstrip("\n"), ENTER)
+        self.terminal.sees("\x1b[?2004l")
+        return ESCAPE.sub("", self.terminal.prompts()).replace("\r\n", "\n")
+
     def stop(self) -> None:
         if self.terminal is not None:
             self.terminal.stop()

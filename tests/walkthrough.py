@@ -12,6 +12,7 @@ it left; every other block is passed over:
     42
     ```
 
+At a terminal the lines of `ed` stand behind its prompt, `*`; the lines of text that such a command takes follow it.
 `$ piety` alone starts the system, as it does at a terminal, and begins a shell, whose `>>> ` lines may stand in the same
 block; `exit` ends it, and so does the end of the block.  What a shell says by way of greeting is not compared.  The
 system runs on, until the text stops it, or ends.  `$ export NAME=VALUE` counts for all that follows.  In what is
@@ -32,6 +33,7 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```(console|pycon)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _GOES_ON = {"$ ": "> ", ">>> ": "... "}
+_INPUT = re.compile(r"\*[^\n]*[aic]\n(?!(?s:.*\n)?\.\n)")  # a command of `ed` that takes lines, up to a line with a dot
 _SHELLS = ("piety", "piety shell", "tools/piety")
 _MARK = "-- the end of this example --"
 
@@ -41,7 +43,7 @@ class Example:
     """Something typed, and what the text says comes of it."""
 
     line: int
-    prompt: str  # "$ " or ">>> "
+    prompt: str  # "$ ", ">>> " or "*"
     source: str
     expected: str = ""
     block: int = 0  # where it stands; examples of one block share a shell
@@ -66,14 +68,16 @@ def examples(text: str) -> Iterator[Example]:
         example = None
         for line, content in enumerate(block[2].splitlines(), first):
             prompt = content[:4] if content.startswith(">>>") else content[:2]
-            if prompt.strip() in ("$", ">>>"):
+            if example is not None and _INPUT.match(example.prompt + example.source):
+                example.source += content + "\n"
+            elif prompt.strip() in ("$", ">>>") or content.startswith("*"):
                 if example is not None:
                     yield example
-                prompt = prompt.strip() + " "
+                prompt = "*" if content.startswith("*") else prompt.strip() + " "
                 example = Example(line, prompt, content[len(prompt) :] + "\n", block=number)
             elif example is None:
                 raise ValueError(f"line {line}: a block begins with a prompt, not with {content!r}")
-            elif not example.expected and (content + " ").startswith(_GOES_ON[example.prompt]):
+            elif not example.expected and (content + " ").startswith(_GOES_ON.get(example.prompt, "\n")):
                 example.source += content[len(_GOES_ON[example.prompt]) :] + "\n"
             else:
                 example.expected += content + "\n"
@@ -112,7 +116,7 @@ class Walkthrough:
                     self.close()
                 block = example.block
                 got = self._run(example)
-                if got is not None and not matches(example.expected, got):
+                if got is not None and not matches(example.expected, got.expandtabs()):
                     yield Difference(example, got)
         finally:
             self.close()
@@ -124,6 +128,8 @@ class Walkthrough:
         source = example.source.strip()
         if example.prompt == ">>> ":
             return self._type(example.source)
+        if example.prompt == "*":
+            return "".join(map(self._enter, example.source.splitlines(keepends=True)))
         if source in _SHELLS:  # the shell begins with its first example
             self._command("piety start")
             self._started.add(self.environment["PIETY_HOME"])
@@ -159,6 +165,10 @@ class Walkthrough:
             got += line
         self.close()  # it ended
         return got
+
+    def _enter(self, line: str) -> str:
+        """Type a line to the job in the foreground, which needs a terminal."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """End the shell, if one runs."""

@@ -82,5 +82,6 @@ class Reading:
         """All matches that begin between two places, in order."""
         from piety.objects.searching import search
 
-        last = None if end is None else self.offset(*end)
-        return search(self, pattern, self.offset(*start), last)
+        for place in (start, end or start):
+            self.offset(*place)  # that is there
+        return search(self, pattern, start, end)

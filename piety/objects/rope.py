@@ -192,13 +192,57 @@ def _cut(piece: Piece, chars: int, ends: int, at: int) -> tuple[Entry, Entry]:
 
 def part(rope: Rope, start: int, end: int) -> Rope:
     """A part of a rope, as a rope."""
+    if end - start <= SHORT:
+        return build([string(rope, start, end)])
     return split(split(rope, end)[0], start)[1]
 
 
 def replace(rope: Rope, start: int, end: int, new: Rope) -> Rope:
     """The rope with `new` in place of the characters from `start` to `end`."""
+    if rope is not None and (new is None or not new.height):
+        nodes = _within(rope, start, end, () if new is None else new.entries, 1)
+        if nodes is not None:
+            return nodes[0] if len(nodes) == 1 else Node(rope.height + 1, tuple(map(_entry, nodes)))
     head, rest = split(rope, start)
     return concat(concat(head, new), split(rest, end - start)[1])
+
+
+def _within(node: Node, start: int, end: int, new: tuple[Entry, ...], least: int) -> list[Node] | None:
+    """One or two nodes with a small change, which lies within one piece; only what is above that is new.
+
+    None if it does not, or if a node would have fewer than `least` children.
+    """
+    before = 0
+    for place, (child, chars, ends) in enumerate(node.entries):
+        if start <= before + chars:
+            if end > before + chars:
+                return None
+            entries = node.entries
+            if node.height:
+                nodes = _within(child, start - before, end - before, new, LEAST)
+                if nodes is None:
+                    return None
+                return _evenly(node.height, (*entries[:place], *map(_entry, nodes), *entries[place + 1 :]))
+            left, rest = _cut(child, chars, ends, start - before)
+            right = _cut(*rest, end - start)[1]
+            pieces = _joined([*entries[:place], left, *new, right, *entries[place + 1 :]])
+            return _evenly(0, tuple(pieces)) if least <= len(pieces) <= 2 * MOST else None
+        before += chars
+    return None
+
+
+def _joined(entries: list[Entry]) -> list[Entry]:
+    """The same pieces, none of them empty, and no two that could be one."""
+    found: list[Entry] = []
+    for entry in entries:
+        if not entry[1]:
+            continue
+        one = _together(found[-1], entry) if found else None
+        if one is None:
+            found.append(entry)
+        else:
+            found[-1] = one
+    return found
 
 
 # -- reading
@@ -213,10 +257,11 @@ def chunks(rope: Rope, start: int = 0, end: int | None = None) -> Iterator[str]:
     end = length(rope) if end is None else end
     if rope is None or start >= end:
         return
-    before = 0
+    after = 0
     for child, chars, _ends in rope.entries:
-        first, last = max(start - before, 0), min(end - before, chars)
-        if first < last:
+        before, after = after, after + chars
+        if after > start:
+            first, last = max(start - before, 0), min(end - before, chars)
             if rope.height:
                 was_ghost = child._p_changed is None
                 yield from chunks(child, first, last)
@@ -230,9 +275,8 @@ def chunks(rope: Rope, start: int = 0, end: int | None = None) -> Iterator[str]:
                 yield block.data[at + first : at + last]
                 if was_ghost:
                     block._p_deactivate()
-        before += chars
-        if before >= end:
-            return
+            if after >= end:
+                return
 
 
 def string(rope: Rope, start: int = 0, end: int | None = None) -> str:

@@ -8,6 +8,7 @@ that looks at what is around a match could be misled by the other lines; with on
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -30,18 +31,11 @@ _LOOKS_AROUND = regex.compile(r"\\[AzZGKXR]|\(\?(?!:)|\(\*")
 class Found:
     """A match: `start` and `end` are its places, as line and column; `first` and `last` as numbers of characters."""
 
-    def __init__(self, text: Reading, at: Place, match: Any) -> None:
-        self._text = text
+    def __init__(self, line: int, at: Place, match: Any) -> None:
         self.match = match
+        self.start: Where = line, match.start()
+        self.end: Where = line, match.end()
         self.first, self.last = at + match.start(), at + match.end()
-
-    @property
-    def start(self) -> Where:
-        return self._text.where(self.first)
-
-    @property
-    def end(self) -> Where:
-        return self._text.where(self.last)
 
     @property
     def text(self) -> str:
@@ -67,17 +61,40 @@ def compiled(pattern: str) -> Any:
         raise PietyError(f"{pattern!r} is no regular expression: {error.msg}{at}") from None
 
 
-def search(text: Reading, pattern: Any, start: Place, end: Place | None = None) -> Iterator[Found]:
+def search(text: Reading, pattern: Any, start: Where, end: Where | None) -> Iterator[Found]:
     """The matches that begin from `start` on and before `end`, in order."""
-    compile_pattern = compiled(pattern) if isinstance(pattern, str) else pattern
-    source = compile_pattern.pattern
+    compiled_pattern = compiled(pattern) if isinstance(pattern, str) else pattern
+    for number, at, line in matching_lines(text, compiled_pattern, start[0], None if end is None else end[0] + 1):
+        for match in _matches(compiled_pattern, line, start[1] if number == start[0] else 0):
+            if end is not None and (number, match.start()) >= end:
+                return
+            yield Found(number, at, match)
+
+
+def matching_lines(text: Reading, pattern: Any, first: int, last: int | None) -> Iterator[tuple[int, Place, str]]:
+    """The lines from `first` up to `last` in which a compiled pattern matches: number, first character, content."""
+    last = len(text.lines) if last is None else min(last, len(text.lines))
+    if first >= last:
+        return
+    if _LOOKS_AROUND.search(pattern.pattern) or not pattern.flags & regex.MULTILINE:
+        found = _each_line(text, pattern, first)
+    else:
+        found = _in_stretches(text, pattern, first)
     try:
-        if _LOOKS_AROUND.search(source) or not compile_pattern.flags & regex.MULTILINE:
-            yield from _each_line(text, compile_pattern, start, end)
-        else:
-            yield from _stretches(text, compile_pattern, start, end)
+        yield from itertools.takewhile(lambda each: each[0] < last, found)
     except TimeoutError:
-        raise PietyError(f"{source!r} takes more than {PATIENCE:g} s on one stretch of text; make it simpler") from None
+        raise _too_slow(pattern) from None
+
+
+def _matches(pattern: Any, line: str, start: int) -> Iterator[Any]:
+    try:
+        yield from pattern.finditer(line, start, timeout=PATIENCE)
+    except TimeoutError:
+        raise _too_slow(pattern) from None
+
+
+def _too_slow(pattern: Any) -> PietyError:
+    return PietyError(f"{pattern.pattern!r} takes more than {PATIENCE:g} s on one stretch of text; make it simpler")
 
 
 def expanded(found: Found, new: Any) -> str:
@@ -90,38 +107,35 @@ def expanded(found: Found, new: Any) -> str:
         raise PietyError(f"{new!r} is no template for this pattern: {error}") from None
 
 
-def _stretches(text: Reading, pattern: Any, start: Place, end: Place | None) -> Iterator[Found]:
-    for at, stretch in _lines_together(text, start):
-        place = max(start - at, 0)
-        while place <= len(stretch) and (hit := pattern.search(stretch, place, timeout=PATIENCE)) is not None:
+def _in_stretches(text: Reading, pattern: Any, number: int) -> Iterator[tuple[int, Place, str]]:
+    for at, stretch in _lines_together(text, rope.start_of_line(text.rope, number)):
+        place = 0
+        while place < len(stretch) and (hit := pattern.search(stretch, place, timeout=PATIENCE)) is not None:
             begin = stretch.rfind("\n", 0, hit.start()) + 1
+            if begin == len(stretch):  # behind the last line end, where no line is
+                break
             finish = stretch.find("\n", hit.start())
             finish = len(stretch) if finish < 0 else finish
-            if begin == len(stretch) and begin:  # behind the last line end, where no line is
-                break
-            for match in pattern.finditer(stretch[begin:finish], max(place - begin, 0), timeout=PATIENCE):
-                if end is not None and at + begin + match.start() >= end:
-                    return
-                yield Found(text, at + begin, match)
+            number += stretch.count("\n", place, begin)
+            line = stretch[begin:finish]
+            if pattern.search(line, timeout=PATIENCE) is not None:
+                yield number, at + begin, line
+            number += 1
             place = finish + 1
-        if end is not None and at + len(stretch) >= end:
-            return
+        number += stretch.count("\n", place)
 
 
-def _each_line(text: Reading, pattern: Any, start: Place, end: Place | None) -> Iterator[Found]:
-    first = rope.line_of(text.rope, start)
+def _each_line(text: Reading, pattern: Any, first: int) -> Iterator[tuple[int, Place, str]]:
     at = rope.start_of_line(text.rope, first)
-    for line in text.lines.between(first, len(text.lines)):
-        for match in pattern.finditer(line, max(start - at, 0), timeout=PATIENCE):
-            if end is not None and at + match.start() >= end:
-                return
-            yield Found(text, at, match)
+    for number, line in enumerate(text.lines.between(first, len(text.lines)), first):
+        if pattern.search(line, timeout=PATIENCE) is not None:
+            yield number, at, line
         at += len(line) + 1
 
 
 def _lines_together(text: Reading, start: Place) -> Iterator[tuple[Place, str]]:
     """Stretches of whole lines, each with the number of its first character."""
-    at = rope.start_of_line(text.rope, rope.line_of(text.rope, start))
+    at = start
     waiting: list[str] = []
     size = 0
     for chunk in rope.chunks(text.rope, at):

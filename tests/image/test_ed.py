@@ -25,6 +25,7 @@ def said(system: System, source: str) -> str:
     """What a source prints."""
     outcome = system.image.evaluate(source)
     assert outcome.error is None, outcome.traceback
+    assert outcome.notices == []
     return outcome.output
 
 
@@ -311,6 +312,7 @@ class Terminal:
         for line in entered:
             outcome = self._done(self._running.system.enter(line, self.name))
             assert outcome.error is None, outcome.traceback
+            assert outcome.notices == []
             said, self.prompt = said + outcome.output, outcome.prompt
         return said
 
