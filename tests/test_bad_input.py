@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from persistent.mapping import PersistentMapping
 from transaction import TransactionManager
 from ZODB.DB import DB
-from ZODB.FileStorage import FileStorage
+from ZODB.FileStorage import FileIterator, FileStorage
 
 import piety
 from piety import waiting
@@ -281,6 +281,7 @@ def test_what_can_be_read_can_be_saved(place: Path, tmp_path: Path) -> None:
 def test_any_damaged_byte(place: Path, little_memory: None) -> None:
     """Wherever one is: the image opens, or is refused with one line; nothing of it is lost; nothing else is raised."""
     whole = (place / FILE).read_bytes()
+    _empty, _new, userland, *_turns = FileIterator(str(place / FILE))
     index = (place / "image" / "image.fs.index").read_bytes()
     rng = random.Random(8)
     opened = refused = 0
@@ -288,7 +289,9 @@ def test_any_damaged_byte(place: Path, little_memory: None) -> None:
     for _ in range(600):
         data = bytearray(whole)
         for _ in range(rng.choice((1, 1, 8))):
-            data[rng.randrange(4, len(data))] ^= 1 << rng.randrange(8)
+            # Most of the file is source of userland, where a wrong bit is a wrong letter; what was done since is not.
+            begin = rng.choice((4, userland._tend))
+            data[rng.randrange(begin, len(data))] ^= 1 << rng.randrange(8)
         (place / FILE).write_bytes(data)
         (place / "image" / "image.fs.index").write_bytes(index if rng.random() < 0.5 else b"")
         try:

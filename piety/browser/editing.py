@@ -84,16 +84,21 @@ class _Lines(Turn):
 
 def edit(image: Image, say: Say, name: str, folder: str, is_silent: bool) -> int:
     """A whole session on an image that is open here; the exit status."""
-    editing = Editing(name, folder, is_silent)
+    editing, typed = Editing(name, folder, is_silent), Typed()
     lines: str | None = None
-    typed = Typed()
-    while True:
-        ((_turn, outcome),) = image.run([_Lines(editing, lines)])
-        editing.tell(say, outcome)
-        if editing.has_ended:
-            return editing.status
-        say.out(editing.prompt)
-        lines = typed()
+    while not editing.has_ended:
+        done: list[tuple[Turn, Outcome]] = []
+        try:
+            image.run([_Lines(editing, lines)], done=done)
+            editing.tell(say, done.pop()[1])
+            if not editing.has_ended:
+                say.out(editing.prompt)
+                lines = typed()
+        except KeyboardInterrupt:  # between two turns
+            if done:
+                editing.tell(say, done[0][1])
+            lines = INTERRUPTED
+    return editing.status
 
 
 class Typed:

@@ -210,14 +210,16 @@ class Image:
             yield self.world
         self.notices = outcome.notices
 
-    def run(self, turns: Iterable[Turn], stay_open: bool = False) -> list[tuple[Turn, Outcome]]:
+    def run(
+        self, turns: Iterable[Turn], stay_open: bool = False, done: list[tuple[Turn, Outcome]] | None = None
+    ) -> list[tuple[Turn, Outcome]]:
         """Run several turns and commit them together, each behind its own savepoint; each with its outcome.
 
-        Never raises for what a turn does.  With `stay_open` nobody but the caller may touch the image until it calls
-        again: see `Turns.together`.
+        Never raises for what a turn does; a Ctrl-C that comes when they are over is raised, and `done` has them all.
+        With `stay_open` nobody but the caller may touch the image until it calls again: see `Turns.together`.
         """
         self._require_open()
-        done: list[tuple[Turn, Outcome]] = []
+        done = [] if done is None else done
         self._turns.together(turns, done, stay_open)
         return done
 

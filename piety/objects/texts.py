@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from piety.objects.textlog import Blame, History
 
 KEPT = 500  # groups of the log after which those before are dropped, when there are as many again
-BURST = 20  # turns of typing that are undone at once, as in Emacs; one turn is what comes within a second
+BURST = 20  # seconds of typing that are undone at once, and changes at different places within them
 TYPED = 512  # characters that are typed before the tree gets them
 FINE = 10_000  # spans of an edit that are remembered one by one
 SETTLE = 100  # groups after which marks are told where they are
@@ -194,7 +194,8 @@ class Text(Reading, Persistent):
         """The group to which an edit belongs: the newest one, or a new one."""
         newest = self._newest
         if newest is not None and newest.who == author.who and newest.kind == EDIT:
-            if is_burst and newest.is_burst and newest.typed and len(newest.edits) < BURST:
+            is_fresh = author.when - newest.when < BURST and len(newest.edits) < BURST
+            if is_burst and newest.is_burst and newest.typed and is_fresh:
                 return newest
             if not is_burst and self._is_same_turn(author):
                 return newest
@@ -216,6 +217,11 @@ class Text(Reading, Persistent):
             for mark in self._marks.values():
                 mark.settle()
         return group
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether somebody has asked for the version since the last edit, so that the next one needs another."""
+        return getattr(self, "_v_is_seen", True)
 
     def _is_same_turn(self, author: Author) -> bool:
         """Whether the last edit was in the turn that runs."""
@@ -239,7 +245,7 @@ class Text(Reading, Persistent):
         """Do the changes, and write them into the group."""
         if len(changes) == 1 and type(changes[0][2]) is str:
             start, end, string = changes[0]
-            if self._type(group, start, end, string, self._is_same_turn(author)):
+            if self._type(group, start, end, string, group.is_burst or self._is_same_turn(author)):
                 return
         self._write(group, _as_edit(changes), _replaced(self.rope, changes))
 
@@ -257,7 +263,9 @@ class Text(Reading, Persistent):
         if sum(map(len, typed)) + len(string) > TYPED or (group.edits and not typed):
             return False
         last = group.edits[-1][0] if typed else None
-        if goes_on and last is not None and start == end == last[0] + last[2] and not self._v_is_seen:
+        is_behind = last is not None and last[0] == last[1] and start == end == last[0] + last[2]
+        if goes_on and last is not None and is_behind and not self._is_seen:
+            self._keep_selections(((start, end, len(string)),))
             group.edits[-1] = ((last[0], last[1], last[2] + len(string)),)
             group.typed = (*typed[:-1], typed[-1] + string)
         else:
@@ -421,7 +429,17 @@ class Text(Reading, Persistent):
     def _select(self, who: str, selection: Selection | None) -> None:
         if selection is not None:
             others = tuple(each for each in self._selections if each[0] != who)
-            self._selections = (*others, (who, *selection, self.version))
+            self._selections = (*others, (who, *selection, self._version))
+
+    def _keep_selections(self, edit: Edit) -> None:
+        """Move those that are of this version, as the edit gets none of its own."""
+        if any(version == self._version for _who, _start, _end, version in self._selections):
+            self._selections = tuple(
+                (who, moved(start, edit), moved(end, edit), version)
+                if version == self._version
+                else (who, start, end, version)
+                for who, start, end, version in self._selections
+            )
 
     def moved(self, place: Place, version: int, after: bool = False) -> Place:
         """Where a place of an earlier version is now."""

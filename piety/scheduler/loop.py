@@ -4,6 +4,7 @@ One thread runs it, one turn at a time.  Each pass takes what is ready: first wh
 in which they did, then each task that has something to do.  All of a pass is committed together, and only then do
 answers leave.  Who has more to do comes again behind the others, so nobody is starved; and a pass takes no more
 turns after `SLICE` seconds, nor a second one of any task when somebody asks, so that no answer waits for many others.
+Only what a person types waits for more, up to a second.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from piety.scheduler import clock
 from piety.scheduler.effects import Begin, Effects
 from piety.scheduler.events import Due, doors
 from piety.scheduler.failures import Frame, Record, Report, frames
-from piety.scheduler.requests import Call, not_begun
+from piety.scheduler.requests import Call, Typing, not_begun
 from piety.scheduler.tasks import Task, Tasks, has_failed, is_broken
 from piety.scheduler.timers import Timers
 
 SLICE = 0.02  # seconds: a person does not notice that, and it is worth some twenty commits
 PAUSE = 1.0  # seconds to the next try when nothing can be written, or to the next look at conditions that are False
+TOGETHER = 1.0  # seconds: what a front types within them is written at once, and all that a pulled plug can take of it
 LONGEST_WAIT = 30.0  # seconds: a wait does not count while the computer sleeps, and does not see the clock being set
 
 
@@ -139,6 +141,7 @@ class Loop:
         self._again = 0.0  # when to look at conditions that are False though nothing has changed
         self._seen = b""  # the last transaction that was seen
         self._wake = threading.Event()
+        self.wait_for_typing: Callable[[float], bool] = self._wake.wait  # so many seconds; a test need not wait
         self.is_stopping = False
 
     # -- from any thread
@@ -216,10 +219,16 @@ class Loop:
         if may_write:
             own, self._own = self._own, []
             yield from own
+        is_typing = bool(self._asked) and not self._ready
         for _ in range(len(self._asked)):
             if perf_counter() > until:
                 break
-            yield self._asked.popleft()
+            asked = self._asked.popleft()
+            yield asked
+            is_typing = is_typing and isinstance(asked, Typing)
+        if is_typing:
+            yield from self._typed()
+            return
         ready, turns = self._ready, self.turns
         more: deque[TaskTurn] = deque()
         for number in list(ready) if may_write else ():
@@ -239,6 +248,22 @@ class Loop:
                 yield turn
                 if turn.has_more:
                     more.append(turn)
+
+    def _typed(self) -> Iterator[Turn]:
+        """Somebody types: what comes now is to be written together with it, until something else is to be done."""
+        until = perf_counter() + TOGETHER
+        while True:
+            self._wake.clear()
+            while self._asked:
+                turn = self._asked.popleft()
+                yield turn
+                if not isinstance(turn, Typing):
+                    return
+            left = until - perf_counter()
+            if self._next is not None:
+                left = min(left, self._next - clock.now())
+            if left <= 0 or self._calls or self.is_stopping or not self.wait_for_typing(left):
+                return
 
     def turn_of(self, number: int) -> TaskTurn | None:
         """The turns of a task; None if it has ended, or its class is gone."""

@@ -126,6 +126,17 @@ class Work(Asked):
         self.label = label
 
 
+class Typing(Work):
+    """Something that a person types at a front: those that follow each other within a second are written together.
+
+    So `seen` is called with what the work gives as soon as that is done; it is on disk when the future has its outcome.
+    """
+
+    def __init__(self, loop: Loop, session: str, work: Callable[[], Any], seen: Callable[[Any], object]) -> None:
+        super().__init__(loop, lambda: seen(work()), "typing", None)
+        self._session = session
+
+
 class Line(Asked):
     """A line for the job in the foreground of a session; None ends the job, as Ctrl-D does."""
 

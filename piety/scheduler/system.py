@@ -25,7 +25,7 @@ from piety.objects.turns import Outcome, Turn
 from piety.scheduler import clock, hooks
 from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
-from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell, Work
+from piety.scheduler.requests import Aside, Ask, Asked, Call, Evaluation, Line, Look, Tell, Typing, Work
 from piety.scheduler.signals import Signals
 from piety.scheduler.tasks import Tasks, is_broken, tasks_of
 from piety.scheduler.timers import Timers
@@ -89,6 +89,15 @@ class System:
     def work(self, work: Callable[[], Any], label: str, err: Tell | None = None) -> Future[Outcome]:
         """Ask for a turn that does work of ours; `label` is what a person would call it."""
         return self._ask(Work(self.loop, work, label, err))
+
+    def type(
+        self, work: Callable[[], Any], session: str, seen: Callable[[Any], object] = lambda value: None
+    ) -> Future[Outcome]:
+        """Ask for what a person types at a front to be done; what follows within a second is written together with it.
+
+        `seen` is called with what `work` gives as soon as that is done, in the turn thread, for the front to show.
+        """
+        return self._ask(Typing(self.loop, session, work, seen))
 
     def enter(self, line: str | None, session: str, ask: Ask | None = None, err: Tell | None = None) -> Future[Outcome]:
         """Give a line to the job in the foreground of a session; None is the end of input, and ends the job."""
