@@ -31,7 +31,7 @@ Patterns are basic regular expressions (`bre.py`).  POSIX tells the rest, and GN
 tests compare the two.  What is different, and why:
 
   - `!` is refused everywhere: a turn waits for nothing outside.
-  - Leaving a text that has no file needs no second `q`: it is kept in the image.
+  - Leaving a text that has no file needs no second `q`: it is kept in the image.  `w` in the text of a module runs it.
   - `w` asks to be given twice also when somebody else has changed the file since it was read.
   - A file is replaced as a whole, so a full disk keeps the old one; and it always ends with a newline.
   - `\<`, `\b` and the like see the whole line also behind a replacement: `s/\<a/x/g` makes `xa` of `aa`, not `xx`.
@@ -45,15 +45,18 @@ import contextlib
 import os
 import re
 import sys
+import traceback
 import types
 
 import bre
 from edplace import EdError, Place, ToVisit
 from persistent import Persistent
 
-from piety import Text, job, leave, open_file, texts
+from piety import job, leave, open_file, texts
 from piety.errors import PietyError
 from piety.objects import hostfiles, rope
+from piety.objects.drafts import Draft
+from piety.objects.image import current
 from piety.objects.searching import matching_lines
 
 PATIENCE = 2.0  # seconds for a pattern at one line; what is not pathological takes a millisecond even at a long line
@@ -330,8 +333,8 @@ class Editor(Persistent):
 
     @property
     def is_unsaved(self):
-        """Whether a file is not as it was edited; what has no file is kept in the image."""
-        return any(place.is_modified and place.file for place in self.places)
+        """Whether a file or a module is not as it was edited; what is neither is kept in the image."""
+        return any(place.is_unsaved for place in self.places)
 
     def run(self, line):
         """Do what a typed line says.  Raises EdError, or what else a text could not do."""
@@ -897,10 +900,8 @@ class Editor(Persistent):
     @command("wW", ".", has_suffix=False)
     def write(self, typed):
         place, quits = self.place, typed.accept("qQ")
-        if not place.file and typed.next == "\n" and type(place.text).save is not Text.save:
-            name = ""
-        else:
-            name = self.file_name(typed)
+        is_module = isinstance(place.text, Draft) and not place.file and typed.next == "\n"
+        name = "" if is_module else self.file_name(typed)
         if not typed.are_named and not place.last:
             typed.first, typed.last = 1, 0
         else:
@@ -929,9 +930,13 @@ class Editor(Persistent):
         except hostfiles.ChangedOutside:
             self.was_warned = True
             raise EdError("Warning: the file was changed by somebody else") from None
+        except PietyError:
+            raise
+        except Exception as error:  # of a module that was run
+            raise EdError(told(error)) from None
 
     def path(self, name):
-        return os.path.join(self.folder, os.path.expanduser(unescaped(name)))
+        return path_of(name, self.folder)
 
     def say(self, number):
         if not self.is_silent:
@@ -971,7 +976,7 @@ class Editor(Persistent):
             return
         for place in self.places:
             name = place.text.name or place.file or "a text without a name"
-            print(f"{'*' if place.is_modified and place.file else ' '}{'.' if place is self.place else ' '} {name}")
+            print(f"{'*' if place.is_unsaved else ' '}{'.' if place is self.place else ' '} {name}")
 
     @command("B", has_suffix=False)
     def open_files(self, typed):
@@ -989,7 +994,7 @@ class Editor(Persistent):
         """The current text leaves the session."""
         if len(self.places) == 1:
             raise EdError("No other text")
-        if self.place.is_modified and self.place.file:
+        if self.place.is_unsaved:
             self.warn(typed)
         self.places = tuple(place for place in self.places if place is not self.place)
         self.place = self.places[-1]
@@ -1074,9 +1079,24 @@ def explained(name, reason="Cannot open input file"):
         raise EdError(reason, f"{name}: {error.__cause__.strerror}") from None
 
 
+def told(error):
+    """An error of a module, in one line."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if isinstance(error, SyntaxError) else f" ({where.filename}, line {where.lineno})"
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def text_of(name, folder=""):
-    """The text of this name, or of the file of this name."""
-    return texts[name] if name in texts else file_of(os.path.join(folder, unescaped(name)))
+    """The text of this name, or of the module or the file of this name."""
+    text, path, modules = texts.get(name), path_of(name, folder), current().modules
+    if text is not None and (text.file in (None, os.path.abspath(path)) or not os.path.exists(path)):
+        return text
+    return modules.text(name) if name in modules else file_of(path)
+
+
+def path_of(name, folder):
+    """The path of a file name as it was typed; `folder` is where it was."""
+    return os.path.join(folder, os.path.expanduser(unescaped(name)))
 
 
 def file_of(path):
@@ -1089,10 +1109,10 @@ def file_of(path):
 
 
 def begin(text, is_silent=False, file="", folder=""):
-    """A session on a text, or on that of a name or of a file.  It takes lines with `enter`, and then `end`."""
+    """A session on a text, or on that of a name, a module or a file.  It takes lines with `enter`, and then `end`."""
     if isinstance(text, str):
-        file = "" if text in texts else file or text
-        text = text_of(text, folder)
+        name, text = text, text_of(text, folder)
+        file = name if text.file == os.path.abspath(path_of(name, folder)) else ""
     editor = Editor(text, is_silent, file, folder)
     if editor.place.was_cut:
         print("Newline appended")

@@ -13,6 +13,7 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects import rope
+from piety.objects.drafts import Draft
 
 
 class EdError(PietyError):
@@ -64,6 +65,11 @@ class Place(Persistent):
     def newest(self):
         """The number of the newest group of the log."""
         return next((group.number for group in self.text.groups()), 0)
+
+    @property
+    def is_unsaved(self):
+        """Whether it is a file or a module that is not as it was edited."""
+        return self.is_modified and bool(self.file or isinstance(self.text, Draft))
 
     @property
     def is_modified(self):

@@ -54,6 +54,20 @@ def test_a_file_is_edited_from_a_pipe(folder: Path) -> None:
     assert (folder / "notes.txt").read_text() == "alphA\nbetA\n"
 
 
+def test_a_file_is_that_of_the_folder(folder: Path) -> None:
+    """Not a text of the same name, which is another file."""
+    ed(folder, "notes.txt", typed="1d\nw\nq\n")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "notes.txt").write_text("deep\n")
+    done = ed(folder / "deep", "notes.txt", typed=",p\nf\n")
+    assert done.stdout == b"5\ndeep\nnotes.txt\n"
+    done = ed(folder / "deep", "notes.txt", typed="f\nw\n")
+    assert done.stdout == b"5\nnotes.txt\n5\n"
+    (folder / "deep" / "letter").write_text("a file\n")
+    assert ed(folder / "deep", "letter", typed="").stdout == b"8\n"
+    assert ed(folder / "deep", "./letter", typed="f\n").stdout == b"7\n./letter\n"
+
+
 def test_what_cannot_be_opened_is_told_in_one_line(folder: Path) -> None:
     """A folder; a file that is not there is new."""
     done = ed(folder, "/", typed="q\n")

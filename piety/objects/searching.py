@@ -118,7 +118,7 @@ def _in_stretches(text: Reading, pattern: Any, number: int) -> Iterator[tuple[in
             finish = len(stretch) if finish < 0 else finish
             number += stretch.count("\n", place, begin)
             line = stretch[begin:finish]
-            if pattern.search(line, timeout=PATIENCE) is not None:
+            if hit.end() <= finish or pattern.search(line, timeout=PATIENCE) is not None:
                 yield number, at + begin, line
             number += 1
             place = finish + 1

@@ -190,8 +190,11 @@ def test_the_source_of_a_module_is_edited_and_run(system: System) -> None:
     assert system.run("fruit.eat()") == 2
     system.run("e = ed.begin(t)")
     typed(system, "1s/:/")
-    assert isinstance(system.fail("e.enter('w')"), SyntaxError)
+    assert typed(system, "w", "h") == "?\nSyntaxError: expected ':' (image:fruit.py, line 1)\n"
+    assert typed(system, "u", "$a", "1 / 0", ".", "w", "h") == "?\nZeroDivisionError: division by zero (image:fruit.py, line 3)\n"
     assert system.run("fruit.eat(), t.is_saved") == (2, False)
+    assert typed(system, "q", "q") == "?\n"
+    assert said(system, "ed.begin('fruit')") == "30\n"
 
 
 def test_several_texts_in_one_session(session: System, tmp_path: Path) -> None:
