@@ -100,7 +100,7 @@ class Place(Persistent):
         now = {key: self.line_at(self.text.moved(place, self.version, True)) for key, place in self.places.items()}
         self.current = now.pop(".", 0)
         self.after = now.pop(">", 0) if self.after is not None else None
-        self.marks = now
+        self.marks = {letter: line for letter, line in now.items() if line}
         if self.to_visit is not None:
             self.to_visit = None
             raise EdError("Somebody else has changed the text")
@@ -204,18 +204,23 @@ class Place(Persistent):
             raise EdError("Nothing to undo")
         marks = {letter: self.text.mark(line - 1, after=True) for letter, line in self.marks.items()}
         self.begin_change()
-        for number in reversed(change.groups):
-            self.text.undo(group=number)
-            self.note()
+        try:
+            for number in reversed(change.groups):
+                self.text.undo(group=number)
+                self.note()
+        except PietyError:  # others have changed the same place
+            if not self.change.groups:
+                self.change = change
+            raise
+        finally:
+            self.current = min(self.current, self.last)
+            self.marks = {letter: mark.line + 1 for letter, mark in marks.items() if not mark.is_gone}
+            for mark in marks.values():
+                mark.forget()
         self.change.is_something = True
-        self.marks = {letter: mark.line + 1 for letter, mark in marks.items() if not mark.is_gone}
-        for mark in marks.values():
-            mark.forget()
-        if version == change.version:
+        if version == change.version:  # else others have edited it since, and its lines have other numbers
             self.current, self.is_modified = change.current, change.was_modified
             self.marks |= change.marks
-        else:  # others have edited it since: its lines have other numbers
-            self.current = min(self.current, self.last)
 
 
 class ToVisit:
