@@ -54,12 +54,12 @@ class Group(Persistent):
         self.before = before
         self.who, self.what = who, what
         self.when = self.until = 0.0  # of its first and last edit, in seconds since the epoch
-        self.edits: list[Edit] = []
+        # Not a list: objects that hold one are compared at the end of each turn that touches them; undoing touches all.
+        self.edits: tuple[Edit, ...] = ()
 
     def add(self, edit: Edit) -> None:
         """One more edit."""
-        self.edits.append(edit)
-        self._p_changed = True
+        self.edits = (*self.edits, edit)
 
     def __getstate__(self) -> Any:
         return tuple([getattr(self, name) for name in _FIELDS])
@@ -67,7 +67,6 @@ class Group(Persistent):
     def __setstate__(self, state: Any) -> None:
         for name, value in zip(_FIELDS, state, strict=False):
             setattr(self, name, value)
-        self.edits = list(self.edits)  # they were a tuple
 
     @property
     def spans(self) -> Edit:

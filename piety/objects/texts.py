@@ -266,7 +266,7 @@ class Text(Reading, Persistent):
         is_behind = last is not None and last[0] == last[1] and start == end == last[0] + last[2]
         if goes_on and last is not None and is_behind and not self._is_seen:
             self._keep_selections(((start, end, len(string)),))
-            group.edits[-1] = ((last[0], last[1], last[2] + len(string)),)
+            group.edits = (*group.edits[:-1], ((last[0], last[1], last[2] + len(string)),))
             group.typed = (*typed[:-1], typed[-1] + string)
         else:
             if len(typed) >= BURST:
