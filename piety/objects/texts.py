@@ -298,26 +298,26 @@ class Text(Reading, Persistent):
         done stays.  Raises `Stale` if one of them has changed what is to be taken back, and `PietyError` if there is
         nothing.
         """
-        author = author_now(by)
+        author, groups = author_now(by), list(self.groups())
         if group is not None:
             target = self._numbered(group)
         else:
-            found = next_to_undo(list(self.groups()), author.who)
+            found = next_to_undo(groups, author.who)
             if found is None:
                 raise PietyError(f"nothing to undo: {author.who} has changed nothing here{self._as_far()}")
             target = found
-        self._take_back(target, UNDO, author)
+        self._take_back(target, UNDO, author, groups)
 
     def redo(self, by: str | None = None) -> None:
         """Do again what `undo` has taken back last; called again, what it has taken back before that."""
-        author = author_now(by)
-        target = next_to_redo(list(self.groups()), author.who)
+        author, groups = author_now(by), list(self.groups())
+        target = next_to_redo(groups, author.who)
         if target is None:
             raise PietyError("nothing to redo: what was done last was no undo")
-        self._take_back(target, REDO, author)
+        self._take_back(target, REDO, author, groups)
 
-    def _take_back(self, target: Group, kind: str, author: Author) -> None:
-        changes, edit = inverse(target, list(self.groups()))
+    def _take_back(self, target: Group, kind: str, author: Author, groups: Sequence[Group]) -> None:
+        changes, edit = inverse(target, groups)
         what = target.what if target.kind == EDIT else target.what.partition(" of ")[2]
         author.what = f"{kind} of {what}"
         group = self._new_group(author)

@@ -8,6 +8,7 @@ them comes through unharmed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from piety.errors import PietyError
@@ -28,9 +29,9 @@ def inverse(target: Group, groups: Sequence[Group]) -> tuple[list[Change], Edit]
 
     Raises `Stale` if somebody has changed the same place since, and `PietyError` if it is taken back already.
     """
-    if target.number in cancelled(groups):
-        raise PietyError(f"group {target.number} is undone already")
     journey, spans = Journey(target, groups), target.spans
+    if target.number in journey.gone:
+        raise PietyError(f"group {target.number} is undone already")
     parts = journey.parts()
     edit = tuple((first, last, end - start) for (first, last), (start, end, _size) in zip(parts, spans, strict=True))
     if len(spans) > APART and all(map(journey.is_pair, journey.later())):  # between the spans all is as it was
@@ -92,15 +93,21 @@ class Journey:
     def __init__(self, target: Group, groups: Sequence[Group]) -> None:
         self._target = target
         self._groups = groups
-        self._gone = cancelled(groups)
+        self.gone = cancelled(groups)  # the groups that are taken back
 
     def later(self) -> list[Group]:
-        """The groups that came after it, the oldest first."""
-        return [group for group in reversed(self._groups) if group.number > self._target.number]
+        """The groups that came after it, the oldest first, but for those that one right behind them has taken back."""
+        found: list[Group] = []
+        for group in reversed([*takewhile(lambda each: each.number > self._target.number, self._groups)]):
+            if found and group.undoes == found[-1].number:
+                found.pop()
+            else:
+                found.append(group)
+        return found
 
     def is_pair(self, group: Group) -> bool:
         """Whether a group does not count because of another one, or makes another one not count, of those after it."""
-        return group.number in self._gone or group.undoes > self._target.number
+        return group.number in self.gone or group.undoes > self._target.number
 
     def parts(self) -> list[list[Any]]:
         """Where what it has made is now.  Raises `Stale` if something within it was changed since."""
@@ -117,7 +124,7 @@ class Journey:
         return list(parts.values())
 
     def _follow(self, parts: dict[int, list[Any]], group: Group) -> None:
-        spans, comes_back = group.spans, group.number in self._gone
+        spans, comes_back = group.spans, group.number in self.gone
         for number, part in parts.items():
             is_empty = part[0] == part[1]
             for which, end in enumerate(part):
