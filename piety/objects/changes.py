@@ -30,6 +30,7 @@ _IMMUTABLE = (
 )  # fmt: skip
 _ATOMIC = frozenset(map(id, _IMMUTABLE))  # by id, as a metaclass may have a hash of its own, which fails
 _CONTAINERS = (list, dict, set, bytearray)
+_COMMON = _ATOMIC | {id(tuple)}  # nearly all that is in records, and nothing that two of them could share
 
 
 def is_immutable(value: Any) -> bool:
@@ -141,7 +142,8 @@ class Changes:
         owners: dict[int, Any] = {}
         reported = set()
         for owner, memo in self._seen:
-            for _place, value in sorted(memo.values(), key=_number):  # what holds others comes before them
+            found = [entry for entry in memo.values() if id(type(entry[1])) not in _COMMON]
+            for _place, value in sorted(found, key=_number):  # what holds others comes before them
                 if not _is_plain_mutable(value):
                     continue
                 first = owners.setdefault(id(value), owner)

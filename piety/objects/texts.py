@@ -30,7 +30,7 @@ from piety.objects.edits import EDIT, REDO, UNDO, Edit, Group, Place, Selection,
 from piety.objects.marks import Mark
 from piety.objects.reading import Reading, Where
 from piety.objects.rope import Rope
-from piety.objects.undoing import APART, Change, Stale, inverse, next_to_redo, next_to_undo
+from piety.objects.undoing import APART, Change, Log, Stale, inverse
 
 if TYPE_CHECKING:
     from piety.objects.textlog import Blame, History
@@ -201,16 +201,19 @@ class Text(Reading, Persistent):
                 return newest
         return self._new_group(author, is_burst)
 
-    def _new_group(self, author: Author, is_burst: bool = False) -> Group:
+    def _new_group(self, author: Author, is_burst: bool = False, kind: str = EDIT, undoes: int = 0) -> Group:
         newest = self._newest
         self._fold()
         number = 1 if newest is None else newest.number + 1
         group = Group(number, newest, self._version, self._base, author.who, author.what)
+        group.kind, group.undoes = kind, undoes
         group.when = group.until = author.when
         if is_burst:
             group.is_burst = True
         group.selection = self.selection(by=author.who)
         self._newest = group
+        if hasattr(self, "_v_log"):
+            self._v_log.append(group)
         if number % KEPT == 0:
             self._drop(group)
         if number % SETTLE == 0 and self._marks is not None:
@@ -237,6 +240,7 @@ class Text(Reading, Persistent):
             older, newer = self._checkpoints
             self._dropped = older.number - 1
             older.previous = None
+            self._log().drop(older.number)
             self._checkpoints = (newer, group)
         else:
             self._checkpoints = (group, group)
@@ -298,30 +302,29 @@ class Text(Reading, Persistent):
         done stays.  Raises `Stale` if one of them has changed what is to be taken back, and `PietyError` if there is
         nothing.
         """
-        author, groups = author_now(by), list(self.groups())
+        author, log = author_now(by), self._log()
         if group is not None:
             target = self._numbered(group)
         else:
-            found = next_to_undo(groups, author.who)
+            found = log.next_to_undo(author.who)
             if found is None:
                 raise PietyError(f"nothing to undo: {author.who} has changed nothing here{self._as_far()}")
             target = found
-        self._take_back(target, UNDO, author, groups)
+        self._take_back(target, UNDO, author)
 
     def redo(self, by: str | None = None) -> None:
         """Do again what `undo` has taken back last; called again, what it has taken back before that."""
-        author, groups = author_now(by), list(self.groups())
-        target = next_to_redo(groups, author.who)
+        author = author_now(by)
+        target = self._log().next_to_redo(author.who)
         if target is None:
             raise PietyError("nothing to redo: what was done last was no undo")
-        self._take_back(target, REDO, author, groups)
+        self._take_back(target, REDO, author)
 
-    def _take_back(self, target: Group, kind: str, author: Author, groups: Sequence[Group]) -> None:
-        changes, edit = inverse(target, groups)
+    def _take_back(self, target: Group, kind: str, author: Author) -> None:
+        changes, edit = inverse(target, self._log())
         what = target.what if target.kind == EDIT else target.what.partition(" of ")[2]
         author.what = f"{kind} of {what}"
-        group = self._new_group(author)
-        group.kind, group.undoes = kind, target.number
+        group = self._new_group(author, kind=kind, undoes=target.number)
         self._write(group, edit, _replaced(self.rope, changes))
         self._finish(group, author, self._selected_before(target, edit))
 
@@ -345,10 +348,18 @@ class Text(Reading, Persistent):
             yield group
             group = group.previous
 
+    def _log(self) -> Log:
+        """The groups by number; made when first asked for."""
+        log: Log
+        if hasattr(self, "_v_log"):
+            log = self._v_log  # type: ignore[has-type]
+            return log
+        log = self._v_log = Log(self._newest)
+        return log
+
     def _numbered(self, number: int) -> Group:
-        for group in self.groups():
-            if group.number == number:
-                return group
+        if (group := self._log().numbered(number)) is not None:
+            return group
         raise PietyError(f"there is no group {number} in the log{self._as_far()}; t.history() shows those that are")
 
     def _as_far(self) -> str:

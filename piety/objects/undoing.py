@@ -7,8 +7,7 @@ them comes through unharmed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Iterator
 from typing import Any
 
 from piety.errors import PietyError
@@ -24,17 +23,103 @@ class Stale(PietyError):
     """What is to be undone was changed by somebody else since."""
 
 
-def inverse(target: Group, groups: Sequence[Group]) -> tuple[list[Change], Edit]:
-    """What has to be changed now to take a group back, and that as an edit; `groups` from the newest on.
+class Log:
+    """The groups of a text, so that those for an undo are found without going through all of them.
+
+    It lives in memory only, beside the chain of groups that the image has.
+    """
+
+    def __init__(self, newest: Group | None) -> None:
+        self._groups: list[Group] = []  # their numbers follow each other
+        self._gone: dict[int, bool] = {}  # number of an undone group -> whether the one that undoes it counts
+        self._skips: dict[int, int] = {}  # number of a group -> the one before all that it has made nothing
+        chain = []
+        while newest is not None:
+            chain.append(newest)
+            newest = newest.previous
+        for group in reversed(chain):
+            self.append(group)
+
+    def append(self, group: Group) -> None:
+        """A new group has come, and is what it will be: an edit, an undo or a redo."""
+        self._groups.append(group)
+        undone, counts = group.undoes, True
+        while undone:
+            self._gone[undone] = counts
+            target, counts = self.numbered(undone), not counts
+            undone = 0 if target is None else target.undoes
+        if group.undoes and self._behind(group.number - 1, group.undoes) == group.undoes:
+            self._skips[group.number] = group.undoes - 1
+
+    def drop(self, number: int) -> None:
+        """Let go of the groups before this one."""
+        del self._groups[: max(self._place(number), 0)]
+
+    def _place(self, number: int) -> int:
+        return number - self._groups[0].number if self._groups else -1
+
+    def __iter__(self) -> Iterator[Group]:
+        """From the newest on."""
+        return reversed(self._groups)
+
+    def numbered(self, number: int) -> Group | None:
+        """A group by its number; None if it is not there any more, or never was."""
+        place = self._place(number)
+        return self._groups[place] if 0 <= place < len(self._groups) else None
+
+    def is_gone(self, group: Group) -> bool:
+        """Whether another one, which counts, has taken it back."""
+        return self._gone.get(group.number, False)
+
+    def _behind(self, number: int, least: int) -> int:
+        """The newest group up to a number that is not one of those that are nothing together, back to `least`."""
+        while number > least and self._skips.get(number, -1) >= least:
+            number = self._skips[number]
+        return number
+
+    def after(self, target: Group) -> list[Group]:
+        """The groups that came after one, the oldest first, but for those that one right behind them has taken back."""
+        found: list[Group] = []
+        number = self._groups[-1].number
+        while (number := self._behind(number, target.number)) > target.number:
+            found.append(self._groups[self._place(number)])
+            number -= 1
+        return found[::-1]
+
+    def next_to_undo(self, who: str) -> Group | None:
+        """What somebody undoes next, by Emacs's rule."""
+        last = next((group for group in self if group.who == who), None)
+        if last is None or last.kind != UNDO:
+            return last
+        done = self.numbered(last.undoes)
+        while done is not None and done.kind == REDO:  # it stands for what it has done again
+            undone = self.numbered(done.undoes)
+            done = None if undone is None else self.numbered(undone.undoes)
+        if done is None:
+            return None
+        before = reversed(range(self._place(done.number)))
+        own = (group for place in before if (group := self._groups[place]).who == who)
+        return next((group for group in own if not self.is_gone(group)), None)
+
+    def next_to_redo(self, who: str) -> Group | None:
+        """The undo that somebody takes back next; None if what was done last is none."""
+        for group in self:
+            if group.who == who and group.kind != REDO and not self.is_gone(group):
+                return group if group.kind == UNDO else None
+        return None
+
+
+def inverse(target: Group, log: Log) -> tuple[list[Change], Edit]:
+    """What has to be changed now to take a group back, and that as an edit.
 
     Raises `Stale` if somebody has changed the same place since, and `PietyError` if it is taken back already.
     """
-    journey, spans = Journey(target, groups), target.spans
-    if target.number in journey.gone:
+    journey, spans = Journey(target, log), target.spans
+    if log.is_gone(target):
         raise PietyError(f"group {target.number} is undone already")
     parts = journey.parts()
     edit = tuple((first, last, end - start) for (first, last), (start, end, _size) in zip(parts, spans, strict=True))
-    if len(spans) > APART and all(map(journey.is_pair, journey.later())):  # between the spans all is as it was
+    if len(spans) > APART and all(map(journey.is_pair, log.after(target))):  # between the spans all is as it was
         return [(parts[0][0], parts[-1][1], rope.part(target.before, spans[0][0], spans[-1][1]))], edit
     return [
         (first, last, rope.part(target.before, start, end))
@@ -49,71 +134,22 @@ class Parked:
         self.group, self.span, self.offset = group, span, offset
 
 
-def cancelled(groups: Iterable[Group]) -> set[int]:
-    """The numbers of the groups that another one, which counts, takes back; `groups` from the newest on."""
-    found: set[int] = set()
-    for group in groups:
-        if group.undoes and group.number not in found:
-            found.add(group.undoes)
-    return found
-
-
-def next_to_undo(groups: Sequence[Group], who: str) -> Group | None:
-    """What somebody undoes next, by Emacs's rule; `groups` from the newest on."""
-    own = (group for group in groups if group.who == who)
-    last = next(own, None)
-    if last is None or last.kind != UNDO:
-        return last
-    numbered = {group.number: group for group in groups}
-    done = numbered.get(last.undoes)
-    while done is not None and done.kind == REDO:  # it stands for what it has done again
-        undone = numbered.get(done.undoes)
-        done = None if undone is None else numbered.get(undone.undoes)
-    if done is None:
-        return None
-    gone = cancelled(groups)
-    return next((group for group in own if group.number < done.number and group.number not in gone), None)
-
-
-def next_to_redo(groups: Sequence[Group], who: str) -> Group | None:
-    """The undo that somebody takes back next; None if what was done last is none."""
-    gone = cancelled(groups)
-    for group in groups:
-        if group.who == who and group.number not in gone and group.kind != REDO:
-            return group if group.kind == UNDO else None
-    return None
-
-
 class Journey:
-    """Follows the parts of a text that a group has made, through the groups that came after it.
+    """Follows the parts of a text that a group has made, through the groups that came after it."""
 
-    `groups` are those of the log, from the newest on.
-    """
-
-    def __init__(self, target: Group, groups: Sequence[Group]) -> None:
+    def __init__(self, target: Group, log: Log) -> None:
         self._target = target
-        self._groups = groups
-        self.gone = cancelled(groups)  # the groups that are taken back
-
-    def later(self) -> list[Group]:
-        """The groups that came after it, the oldest first, but for those that one right behind them has taken back."""
-        found: list[Group] = []
-        for group in reversed([*takewhile(lambda each: each.number > self._target.number, self._groups)]):
-            if found and group.undoes == found[-1].number:
-                found.pop()
-            else:
-                found.append(group)
-        return found
+        self._log = log
 
     def is_pair(self, group: Group) -> bool:
         """Whether a group does not count because of another one, or makes another one not count, of those after it."""
-        return group.number in self.gone or group.undoes > self._target.number
+        return self._log.is_gone(group) or group.undoes > self._target.number
 
     def parts(self) -> list[list[Any]]:
         """Where what it has made is now.  Raises `Stale` if something within it was changed since."""
         spans = self._target.spans
         parts: dict[int, list[Any]] = {number: list(part) for number, part in enumerate(spans_after(spans))}
-        for group in self.later():
+        for group in self._log.after(self._target):
             if not self.is_pair(group):
                 changed = group.spans
                 if any(_overlaps(part, changed) for part in parts.values()):
@@ -124,7 +160,7 @@ class Journey:
         return list(parts.values())
 
     def _follow(self, parts: dict[int, list[Any]], group: Group) -> None:
-        spans, comes_back = group.spans, group.number in self.gone
+        spans, comes_back = group.spans, self._log.is_gone(group)
         for number, part in parts.items():
             is_empty = part[0] == part[1]
             for which, end in enumerate(part):
@@ -139,14 +175,14 @@ class Journey:
 
     def _was_behind(self, number: int, end: Place, group: Group, spans: Edit) -> bool:
         """Whether what a group puts back just here was before what our own one has taken away."""
-        undone = next((each for each in self._groups if each.number == group.undoes), None)
+        undone = self._log.numbered(group.undoes)
         if undone is None or undone.number >= self._target.number:
             return False
         for place, (start, last, _size) in enumerate(spans):
             if start == last == end:
                 part: dict[int, list[Any]] = {place: list(spans_after(undone.spans)[place])}
-                journey = Journey(undone, self._groups)
-                for each in journey.later():
+                journey = Journey(undone, self._log)
+                for each in self._log.after(undone):
                     if each is self._target:
                         break
                     journey._follow(part, each)
