@@ -406,3 +406,59 @@ def info(home: Home, as_json: bool) -> int:
 def check(home: Home) -> int:
     """Read every object, resolve every class, check every BTree; name what is broken."""
     return home.perform("check")
+
+
+# -- history
+
+
+@piety.command()
+@click.option("-n", "most", cls=_Option, type=int, default=20, metavar="N", help="So many turns (20).")
+@click.option("--object", "ref", cls=_Option, metavar="REF", help="Those that have changed this: 0x1f, x, world.notes.")
+@click.option("--who", cls=_Option, metavar="W", help="Those of this person or task.")
+@click.option("--since", cls=_Option, metavar="T", help="Those since a time, or since a snapshot.")
+@click.option(
+    "--all", "all_turns", cls=_Option, is_flag=True, help="Also those of the system, and of the shell's history."
+)
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@_with_home
+def log(
+    home: Home, most: int, ref: str | None, who: str | None, since: str | None, all_turns: bool, as_json: bool
+) -> int:
+    """Show the turns, the newest first: when, who, what, objects changed."""
+    return home.perform("log", most=most, ref=ref, who=who, since=since, all=all_turns, as_json=as_json)
+
+
+@piety.command()
+@click.argument("name")
+@click.option("-m", "note", cls=_Option, default="", metavar="NOTE", help="What to know about it.")
+@click.option("--delete", cls=_Option, is_flag=True, help="Delete the snapshot of this name.")
+@_with_home
+def snapshot(home: Home, name: str, note: str, delete: bool) -> int:
+    """Name this moment."""
+    return home.perform("snapshot", name=_as_text(name), note=_as_text(note), delete=delete)
+
+
+@piety.command()
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@_with_home
+def snapshots(home: Home, as_json: bool) -> int:
+    """Show the snapshots."""
+    return home.perform("snapshots", as_json=as_json)
+
+
+@piety.command()
+@click.argument("when", metavar="NAME|TIME|TURN")
+@click.option("--dry-run", cls=_Option, is_flag=True, help="Only say what would change.")
+@_with_home
+def rollback(home: Home, when: str, dry_run: bool) -> int:
+    """Give the whole system the state of a snapshot or a time."""
+    return home.perform("rollback", when=_as_text(when), dry_run=dry_run)
+
+
+@piety.command()
+@click.argument("turn", required=False)
+@click.option("--dry-run", cls=_Option, is_flag=True, help="Only say what would change.")
+@_with_home
+def undo(home: Home, turn: str | None, dry_run: bool) -> int:
+    """Take back the last turn that changed something, or the one of this time, as the log shows it."""
+    return home.perform("undo", turn=turn and _as_text(turn), dry_run=dry_run)

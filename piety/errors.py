@@ -77,6 +77,10 @@ class TooLate(KeyboardInterrupt):
         self.outcome = outcome
 
 
+class PastChanged(PietyError):
+    """A change of an object of the past was tried."""
+
+
 class CommitFailed(PietyError):
     """The turn ran, but could not be written (a full disk, say); it was undone whole."""
 

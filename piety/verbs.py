@@ -122,6 +122,90 @@ def tasks(image: Image, say: Say, as_json: bool) -> int:
     return 0
 
 
+# -- history
+
+
+def log(
+    image: Image, say: Say, most: int, ref: str | None, who: str | None, since: str | None, all: bool, as_json: bool
+) -> int:
+    """The turns, the newest first: when, who, what, and how many objects they have changed."""
+    from piety.objects.history import Query, rows
+
+    with image.look():
+        found = rows(image, Query(ref, who, since, all), most)
+        if as_json:
+            import json
+
+            say.out(json.dumps([row.facts() for row in found], indent=2) + "\n")
+        else:
+            for row in found:
+                say.out(f"{row}\n")
+    return 0
+
+
+def snapshot(image: Image, say: Say, name: str, note: str, delete: bool) -> int:
+    """Name this moment; or delete a snapshot."""
+    from piety.objects import snapshots
+
+    with image.turn(f"{'delete ' if delete else ''}snapshot {name}"):
+        if delete:
+            del snapshots.snapshots[name]
+        else:
+            snapshots.snapshot(name, note)
+    say.out(f"the snapshot {name!r} is {'deleted' if delete else 'made'}\n")
+    return 0
+
+
+def snapshots(image: Image, say: Say, as_json: bool) -> int:
+    """The snapshots, the newest first."""
+    from piety.objects.snapshots import Listing
+    from piety.objects.snapshots import snapshots as table
+
+    with image.look():
+        listing = Listing(table)
+        if as_json:
+            import json
+
+            facts = [
+                {"name": each.name, "note": each.note, "who": each.who, "when": each.when, "turn": each.tid.hex()}
+                for each in listing
+            ]
+            say.out(json.dumps(facts, indent=2) + "\n")
+        else:
+            say.out(f"{listing!r}\n")
+    return 0
+
+
+def rollback(image: Image, say: Say, when: str, dry_run: bool) -> int:
+    """Give everything the state that it had at a moment."""
+    return _go_back(image, say, lambda back: back.to_moment(image, when), dry_run)
+
+
+def undo(image: Image, say: Say, turn: str | None, dry_run: bool) -> int:
+    """Take back the last turn that changed something, or one that is named by its time."""
+    from piety.objects.history import turn_at
+
+    return _go_back(image, say, lambda back: back.of_turn(image, turn and turn_at(image, turn)), dry_run)
+
+
+def _go_back(image: Image, say: Say, find: Callable[[Any], Any], dry_run: bool) -> int:
+    from piety.objects import rollback
+
+    with image.look():
+        going = find(rollback)
+        for line in rollback.told(image, going):
+            say.out(f"{line}\n")
+    if not dry_run:
+        rollback.go_back(image, going)
+        for notice in going.notices:
+            say.err(f"note: {notice}\n")
+    return 0
+
+
 VERBS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (evaluate, code_list, code_show, code_import, code_export, info, check, tasks)
-}
+    each.__name__: each
+    for each in (
+        evaluate, code_list, code_show, code_import, code_export, info, check, tasks,
+        log, snapshot, snapshots, rollback, undo,
+    )
+}  # fmt: skip

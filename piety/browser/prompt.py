@@ -16,7 +16,7 @@ from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app, run_in_terminal
+from prompt_toolkit.application import get_app, get_app_or_none, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -72,6 +72,12 @@ class Prompt:
         """One line for a job, or for whoever asks for input."""
         session: PromptSession[str] = PromptSession(prompt, history=DummyHistory(), key_bindings=_suspending())
         return await session.prompt_async()
+
+    def stop(self) -> None:
+        """End what is being read, as Ctrl-C does.  Called on the asyncio loop, in the context of the terminal."""
+        app = get_app_or_none()
+        if app is not None and app.is_running:
+            app.exit(exception=KeyboardInterrupt)
 
     def _look_back(self, buffer: Buffer) -> None:
         if buffer.working_index < PAGE // 2:

@@ -86,6 +86,7 @@ class Server:
         self.terminals: dict[str, Any] = {}  # the terminals that are attached, by session
         self._doors = Doors(system, home)
         system.loop.on_print = self._print
+        system.on_return = self._renew
         system.loop.on_doors = lambda names: self._soon(self._doors.be(names))
 
     def start(self) -> None:
@@ -252,6 +253,15 @@ class Server:
                 self.terminals[session].show_between(text)
 
         self._loop.call_soon_threadsafe(show)
+
+    def _renew(self) -> None:
+        """The image was given an earlier state; called in the turn thread."""
+
+        def renew() -> None:
+            for terminal in self.terminals.values():
+                terminal.renew()
+
+        self._loop.call_soon_threadsafe(renew)
 
 
 class _Asked:

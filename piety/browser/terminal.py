@@ -238,6 +238,18 @@ class Terminal:
             self._printed.append(text)
         self._has_printed.set()
 
+    def renew(self) -> None:
+        """The image was given an earlier state: say so, and show the prompt of then."""
+        if self.is_attached:
+            self.show_between("note: the system went back to an earlier state\n")
+            self._loop.create_task(self._renew(), context=self._context)
+
+    async def _renew(self) -> None:
+        outcome = await asyncio.wrap_future(self._system.look_at(self.session))
+        if outcome.prompt != self._job:
+            self._job = outcome.prompt
+            self._prompt.stop()
+
     async def _show_printed(self) -> None:
         while await self._has_printed.wait():
             self._has_printed.clear()

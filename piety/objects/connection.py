@@ -10,6 +10,8 @@ of FileStorage in `storage.py`, and one of fsIndex in `index.py`.  Each is liste
     Connection._reader          the ObjectReader; its `setGhostState(obj, pickle)` fills a ghost
     Connection._storage         the storage as this connection sees it, savepoints included
     Connection._cache, ._db     the objects in memory, the database
+    Connection.before           the moment of which a connection is, that reads the past
+    DB._mvcc_storage            what tells the connections of each transaction
     Connection._registered_objects, ._added   those that changed, and those that are new, since the last savepoint
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
     ObjectReader._get_class, ._persistent_load, ._conn   how it finds a class, an object; its connection
@@ -20,19 +22,19 @@ of FileStorage in `storage.py`, and one of fsIndex in `index.py`.  Each is liste
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from typing import Any
 
 from persistent import Persistent
 from transaction.interfaces import TransientError
-from ZODB.Connection import Connection
+from ZODB.Connection import Connection, TransactionMetaData
 from ZODB.DB import DB
 from ZODB.POSException import POSError, StateLoadError
 from ZODB.serialize import ObjectReader, ObjectWriter
 
-from piety.errors import DamagedObject
+from piety.errors import DamagedObject, PastChanged
 from piety.objects.pickling import RecordPickler, Rules
 from piety.objects.storage import DAMAGE, damaged, open_storage
 
@@ -91,6 +93,11 @@ class ImageConnection(Connection):
         with self._writer as ours:
             ours._stack = writer._stack
             super()._store_objects(ours, transaction)
+
+    def register(self, obj: Any) -> None:
+        if self.before is not None:
+            raise PastChanged(f"{name_of(obj)} is of the past, which cannot be changed; change the one of now")
+        super().register(obj)
 
     def setstate(self, obj: Any) -> None:
         try:
@@ -252,6 +259,50 @@ class ImageDB(DB):
     """A database whose connections are ours."""
 
     klass = ImageConnection
+
+    def tell_all(self, tid: bytes, oids: list[bytes]) -> None:
+        """Another than a connection has written these: what the connections have of them is old."""
+        self._mvcc_storage.invalidate(tid, oids)
+
+
+class Rewriting:
+    """Gives objects other states, as the only part of a transaction: `states` are number, last turn, and state.
+
+    `oids` are the objects that it has written.
+    """
+
+    def __init__(self, connection: ImageConnection, states: Iterable[tuple[bytes, bytes, bytes]]) -> None:
+        self.transaction_manager = connection.transaction_manager
+        self._db = connection.db()
+        self._storage = self._db.storage
+        self._states = states
+        self._data: Any = None  # of the transaction, as the storage wants it
+        self.oids: list[bytes] = []
+
+    def sortKey(self) -> str:
+        return "piety"
+
+    def tpc_begin(self, transaction: Any) -> None:
+        self._data = TransactionMetaData(transaction.user, transaction.description)
+        self._storage.tpc_begin(self._data)
+
+    def commit(self, _transaction: Any) -> None:
+        for oid, serial, state in self._states:
+            self._storage.store(oid, serial, state, "", self._data)
+            self.oids.append(oid)
+
+    def tpc_vote(self, _transaction: Any) -> None:
+        self._storage.tpc_vote(self._data)
+
+    def tpc_finish(self, _transaction: Any) -> None:
+        self._storage.tpc_finish(self._data, lambda tid: self._db.tell_all(tid, self.oids))
+
+    def tpc_abort(self, _transaction: Any) -> None:
+        if self._data is not None:
+            self._storage.tpc_abort(self._data)
+
+    def abort(self, _transaction: Any) -> None:
+        """Nothing was begun."""
 
 
 def name_of(obj: Any) -> str:

@@ -22,7 +22,8 @@ def describe_image(image: Image) -> dict[str, Any]:
     `objects` counts what is stored, also what nothing refers to any more.  Sizes are in bytes.
     """
     storage, world = image.storage, image.world
-    tid, who, what = storage.last_turn()
+    with storage.log() as log:
+        last = next(log.backwards())
     return {
         "home": str(image.home),
         "format": world.format,
@@ -32,9 +33,9 @@ def describe_image(image: Image) -> dict[str, Any]:
         "modules": len(world.modules.table),
         "variables": len(world.workspace.variables),
         "definitions": len(world.workspace.definitions),
-        "last_turn": what,
-        "last_turn_by": who,
-        "last_turn_at": _local(tid),
+        "last_turn": last.what,
+        "last_turn_by": last.who,
+        "last_turn_at": _local(last.tid),
         "python": platform.python_version(),
         "piety": piety.__version__,
         "zodb": version("ZODB"),

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from piety.objects.modules import ModulesOf
+    from piety.objects.past import Past
+    from piety.objects.rollback import GoingBack
 
 IMAGE_FILE = "image/image.fs"  # in a home
-ROOT = "world"
+ROOT, SNAPSHOTS = "world", "snapshots"
+PASTS = 20  # so many moments of the past are kept open
 
 
 class Evaluate(Turn):
@@ -70,6 +73,7 @@ class Image:
         self.session = ""  # the name of the terminal that the turn comes from
         self.printed: list[tuple[str, str]] = []  # what the turn has written to terminals: session, text
         self._renames: dict[str, str] = {}
+        self._pasts: dict[bytes, ImageConnection] = {}  # those of the past that were used last
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
         try:
             self._connection: ImageConnection = self._db.open(Transactions())
@@ -132,6 +136,78 @@ class Image:
         """The file in which the image lives."""
         return self._db.storage
 
+    # -- the past
+
+    @property
+    def connection(self) -> ImageConnection:
+        """What turns read and write the objects with."""
+        return self._connection
+
+    @property
+    def snapshots(self) -> Any:
+        """The table of the snapshots, by name; None before the first."""
+        return self._connection.root().get(SNAPSHOTS)
+
+    @snapshots.setter
+    def snapshots(self, table: Any) -> None:
+        self._connection.root()[SNAPSHOTS] = table
+
+    def end_batch(self) -> None:
+        """The turn that runs is to be the last of its transaction, so that this names a moment right after it."""
+        self._turns.ends_batch = True
+
+    def definition(self, name: str) -> Any:
+        """What code of the workspace finds under a name, but no variable; else `MISSING`."""
+        return self._turns.evaluator.definition(name)
+
+    def at(self, when: Any) -> Past:
+        """The world as it was at a moment: a snapshot, a time, the number of a turn.  Raises `PietyError`."""
+        from piety.objects.past import Past
+        from piety.objects.snapshots import find_moment
+
+        with contextlib.nullcontext() if self.in_turn else self.look():
+            moment = find_moment(self, when)
+        return Past(moment.tid, moment.words)
+
+    def past(self, tid: bytes) -> ImageConnection:
+        """A connection that reads what was there when the turn of this number was done, and cannot write."""
+        from piety.objects.past import open_past
+
+        if (found := self._pasts.pop(tid, None)) is None:
+            found = open_past(self._db, tid)
+        self._pasts[tid] = found  # the last one used comes last
+        if len(self._pasts) > PASTS:
+            del self._pasts[next(iter(self._pasts))]  # it goes with the last of its objects
+        return found
+
+    def roll_back(self, when: Any, user: str | None = None) -> GoingBack:
+        """Give everything the state that it had at a moment, in one turn; what was done, with what to say about it.
+
+        Raises `PietyError` if there is no such moment.
+        """
+        from piety.objects import rollback
+
+        with self.look():
+            going = rollback.to_moment(self, when)
+        rollback.go_back(self, going, user)
+        return going
+
+    def undo(self, turn: bytes | None = None, user: str | None = None) -> GoingBack:
+        """Take back one turn, by its number, or the last one that has changed something; as `roll_back`.
+
+        Raises `PietyError` if something later stands on it.
+        """
+        from piety.objects import rollback
+
+        with self.look():
+            going = rollback.of_turn(self, turn)
+        rollback.go_back(self, going, user)
+        return going
+
+    def renew_names(self) -> None:
+        """The world has another table of renamed classes."""
+        self._renames = dict(self.world.renames)
+
     def close(self) -> None:
         """Let the image go.  What cannot be stored is lost now; closing twice is allowed."""
         if Image._open is not self:
@@ -142,6 +218,7 @@ class Image:
         sys.modules.pop(NAME, None)
         self._turns.importer.remove()
         self._turns.close()
+        self._pasts.clear()
         self._close_store()
 
     def _close_store(self) -> None:
@@ -317,6 +394,10 @@ class Image:
                 connection.close()
 
     # -- what the store asks
+
+    def find_class(self, connection: Any, module: str, name: str) -> Any:
+        """The class that goes by a name of some time in a module; a stand-in if there is none."""
+        return self._find_class(connection, module, name)
 
     def _find_class(self, _connection: Any, module: str, name: str) -> Any:
         if (module, name) == (find.__module__, find.__name__):  # a record that was written while a class was missing

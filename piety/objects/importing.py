@@ -75,6 +75,34 @@ class Importer:
         self._failed: list[tuple[str, str]] = []  # the modules whose lines are those of a source that failed, and where
         variables.find_space = self.space
 
+    def ran(self) -> dict[str, tuple[Any, ...]]:
+        """The modules that are loaded: what of the image they were made of."""
+        return {name: _made_of(self.modules.table.get(name)) for name in self.loaded}
+
+    def follow(self, ran: dict[str, tuple[Any, ...]]) -> Iterator[str]:
+        """The image has other modules than those which `ran`: run those in their place, and let go of what is gone.
+
+        Gives a line for each that fails: that one is loaded again when it is imported.
+        """
+        tops = set(_top_level(self.modules))
+        for name in self._tops - tops:
+            self.drop_top(name)
+        for name in tops - self._tops:
+            self._take_top(name)
+        for name in [name for name in self._spaces if name not in self.loaded]:
+            del self._spaces[name]
+            self.variables.remove(name)
+        for name, made_of in sorted(ran.items()):
+            record = self.modules.table.get(name)
+            if record is None and not self.is_folder(name):
+                self.unload(name)
+            elif record is not None and _made_of(record) != made_of:
+                try:
+                    self.run_again(name)
+                except Exception as error:
+                    self.unload(name)
+                    yield f"module {name}: {type(error).__name__}: {error}"
+
     def install(self) -> None:
         sys.meta_path.insert(0, self)
         sys.path_hooks.insert(0, self._path_entry)
@@ -85,8 +113,7 @@ class Importer:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
             sys.path_hooks.remove(self._path_entry)
-        for name in list(self.loaded):
-            self.unload(name)
+        self.unload_all()
         self.memory.forget()
         for place in [place for place in sys.path_importer_cache if place.startswith(PLACE)]:
             del sys.path_importer_cache[place]
@@ -135,6 +162,11 @@ class Importer:
             delattr(sys.modules[parent], child)
         if name in self._spaces:
             self._spaces[name].namespace = {}
+
+    def unload_all(self) -> None:
+        """Take all modules of the image out of the process."""
+        for name in list(self.loaded):
+            self.unload(name)
 
     def delete(self, name: str) -> None:
         """A module leaves the image; what was loaded of it comes back if the turn fails."""
@@ -396,6 +428,10 @@ def show_lines(path: str, namespace: dict[str, Any]) -> None:
     linecache.cache.pop(place, None)
     if linecache.lazycache(place, namespace):
         linecache.cache[f"{_HERE}/{place}"] = linecache.cache[place]  # pdb asks for it so, to set a breakpoint
+
+
+def _made_of(record: Module | None) -> tuple[Any, ...]:
+    return () if record is None else (record, record.source, record.is_package, record.state, record.variables)
 
 
 def _without_state(loaded: Loaded) -> None:

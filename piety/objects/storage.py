@@ -25,7 +25,7 @@ here in `tests/objects/test_storage.py` (the setting `install_requires` pins ZOD
     FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
     FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
     FileStorage._file, ._tfile, ._tfmt, ._files  the image, the transaction being made, its reader; the readers' files
-    FileStorage._lock, ._lock_file (and its `_fp`), ._file_name, ._tstatus, ._ltid, ._read_txn_header, ._read_num
+    FileStorage._lock, ._lock_file (and its `_fp`), ._file_name, ._tstatus, ._ltid
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from zc.lockfile import LockError
@@ -50,6 +50,9 @@ from ZODB.utils import cp
 
 from piety.errors import CommitFailed, DamagedImage, NoAccess, NoImage, PietyInUse
 from piety.objects import index as index_file
+
+if TYPE_CHECKING:
+    from piety.objects.turnlog import TurnLog
 
 # After a kill the records since the last save of the index are read again, 4 us each: so that this stays under the
 # 40 ms that a person does not notice, but costs less than 1 % of the commits, the index is saved after so many
@@ -316,12 +319,17 @@ class ImageStorage(FileStorage):
 
     # -- looking
 
-    def last_turn(self) -> tuple[bytes, str, str]:
-        """The number of the last transaction, who made it, and what it did."""
+    def log(self) -> TurnLog:
+        """The log of the turns up to now; close it."""
+        from piety.objects.turnlog import TurnLog
+
         with self._lock:
-            length = self._read_num(self._pos - 8)
-            header = self._read_txn_header(self._pos - 8 - length)
-        return header.tid, header.user.decode("utf-8", "replace"), header.descr.decode("utf-8", "replace")
+            return TurnLog(self._file_name, self._pos)
+
+    def place(self, oid: bytes) -> int:
+        """Where the newest record of an object stands; 0 if it was never stored."""
+        place: int = self._index.get(oid, 0)
+        return place
 
     def oids(self) -> Iterator[bytes]:
         """The number of every object that was ever stored, those that were taken back by an undo too."""

@@ -30,7 +30,7 @@ from typing import Any
 
 from piety.errors import CommitFailed, NoTurn
 from piety.objects.changes import Changes
-from piety.objects.connection import ImageConnection
+from piety.objects.connection import ImageConnection, Rewriting
 from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts, of_this_thread
 from piety.objects.lost import Volatiles
@@ -45,6 +45,7 @@ from piety.objects.workspace import Evaluator
 # them fails then, what the ones just before it did in that memory, and only there, goes back with it.
 FRESH = 0.01
 DESCRIPTION = 500  # characters of the log's line about turns that were committed together
+SYSTEM = "the system"  # who has made the turns of the system itself
 
 
 class Outcome:
@@ -131,6 +132,7 @@ class Turns:
         self._used_names = True  # whether the turn has used a name of the workspace, or a variable of a module
         self._savepoint: Any = None  # where the transaction stood after the last turn that changed something
         self._written: set[bytes] = set()  # the objects that the transaction has written up to there
+        self.ends_batch = False  # whether the turn that runs is to be the last of its transaction
         self._mark = self._base = 0  # where the undo log of the turn begins, and its own part of that
         connection.note = self._note
         connection.users_code = _UsersCode(self)
@@ -205,24 +207,31 @@ class Turns:
             return
         self._begin(turn, go_on=True)
         self._output.put_on()
-        written = 0  # the place of the turn that is being written
+        written = first = len(done)  # the place of the turn that is being written, of the first of its transaction
         try:
             while turn is not None:
                 written = len(done)
                 done.append((turn, self._run(turn)))
+                if self.ends_batch:
+                    self._finish(done[first:], stay_open=False)
+                    first = len(done)
                 turn = next(waiting, None)
-                if turn is not None and self._is_unsettled:
+                if turn is not None and not self._is_open:
+                    self._end()
+                    self._begin(turn)
+                elif turn is not None and self._is_unsettled:
                     self._save()
                     self._settle(*done[-1])
                     self._prepare()
-            self._finish(done, stay_open)
+            if self._is_open:
+                self._finish(done[first:], stay_open)
             self._is_fresh = self._is_open and len(self.undo_log) == self._base and not self._is_unsettled
         except BaseException as error:  # of the store: nothing of all this is on disk
             self._hold()
             self._undo()
             done += [(each, QUIET) for each in (turn, *waiting) if each is not None]
             others = error if isinstance(error, CommitFailed) else _of_another(done[written][0], error)
-            for place, (each, outcome) in enumerate(done):
+            for place, (each, outcome) in enumerate(done[first:], first):
                 why = error if place == written else others
                 done[place] = each, self._unwritten(outcome, why, is_void=why is others)
         finally:
@@ -305,6 +314,30 @@ class Turns:
         if self._is_unsettled:
             self._settle(*done[-1])
 
+    # -- going back
+
+    def rewrite(self, states: Iterable[tuple[bytes, bytes, bytes]], label: str, user: str | None) -> list[bytes]:
+        """Give objects other states, in a turn of its own; the objects.  See `Rewriting`."""
+        turn = Turn()
+        turn.label, turn.runs_user_code = one_line(label), False
+        self._begin(turn)
+        rewriting = Rewriting(self._connection, states)
+        try:
+            self._transactions.get().join(rewriting)
+            self._commit(turn.label, user or self.user)
+        except BaseException:
+            self._undo()
+            raise
+        else:
+            self.variables.let_go(rewriting.oids)
+            self.changes.let_go(rewriting.oids)
+            self._transactions.begin()  # it reads what was written
+            self._transactions.abort()
+            self._rest(self.shown.undo())
+        finally:
+            self._end()
+        return rewriting.oids
+
     # -- the parts of a turn
 
     def _begin(self, turn: Turn, go_on: bool = False) -> None:
@@ -330,6 +363,7 @@ class Turns:
 
     def _prepare(self) -> None:
         """The next turn of a transaction can begin."""
+        self.ends_batch = False
         self.number += 1
         self._is_unsettled = False
         self._used_names = True  # as long as it is not known

@@ -19,7 +19,7 @@ import linecache
 import marshal
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from piety.objects.compiling import (
@@ -219,13 +219,7 @@ class Evaluator:
 
     def _keep(self, name: str, value: Any, definition: Definition) -> None:
         """Make `definition` the one of `name`; a function that had the name goes on with the new code."""
-        old = self.defined.get(name)
-        undo = update_function(old, value)
-        if undo is not None:
-            self._journal(undo)
-            value = old
-        elif value is not old:
-            retire(old)
+        value = self._in_place(name, value)
         earlier = self._workspace.definitions.get(name)
         if earlier is not None and is_import_of(name, earlier.source) and is_import_of(name, definition.source):
             if definition.source in earlier.source.splitlines():  # the same again: nothing to write
@@ -403,17 +397,80 @@ class Evaluator:
         return "\n".join(lines) + "\n"
 
     def source(self) -> str:
-        """The same for people: imports first, two blank lines between the others."""
-        texts = [definition.source for definition in self._ordered()]
-        imports = [text for text in texts if text.startswith(("import ", "from "))]
-        return (
-            "\n\n\n".join((["\n".join(imports)] if imports else []) + [text for text in texts if text not in imports])
-            + "\n"
-        )
+        """The same for people; see `source_of`."""
+        return source_of(self._workspace)
 
     def _ordered(self) -> list[Definition]:
-        found = {*self._workspace.definitions.values(), *([self._trying] if self._trying is not None else [])}
-        return sorted(found, key=lambda each: each.line)
+        return _ordered({*self._workspace.definitions.values(), *([self._trying] if self._trying is not None else [])})
+
+    # -- after going back
+
+    def ran(self) -> dict[str, Definition | None]:
+        """The definitions that have run in this process: which definition of the image it is that has."""
+        return {name: self._workspace.definitions.get(name) for name in self.defined}
+
+    def follow(self, ran: dict[str, Definition | None]) -> Iterator[str]:
+        """The image has other definitions than those which `ran`: run those in the place of these.
+
+        A class stays the same object, and a function too.  Gives a line for each that fails: it runs again when it is
+        used.
+        """
+        self._kept.clear()
+        linecache.cache.pop(FILE, None)
+        others = {name: self._workspace.definitions.get(name) for name in ran}
+        changed = {name: now for name, now in others.items() if now is not ran[name]}
+        before = {name: self.defined.pop(name) for name in changed if changed[name] is None}
+        for name, old in before.items():
+            self._journal(lambda name=name, old=old: self.defined.update({name: old}))  # type: ignore[misc]
+            retire(old)
+        self._show_own(before)
+        for definition in _ordered({each for each in changed.values() if each is not None}):
+            names = [name for name, each in changed.items() if each is definition]
+            try:
+                self._run_definition(definition, store=False)
+            except Exception as error:
+                yield f"{', '.join(names)}: {type(error).__name__}: {error}"
+                for name in names:
+                    self.namespace.pop(name, None)
+                    retire(self.defined.pop(name))
+                self._show_own(names)
+                continue
+            for name in names:
+                if name in self.namespace:
+                    self._set_defined(name, self._in_place(name, self.namespace.pop(name)))
+
+    def _in_place(self, name: str, value: Any) -> Any:
+        """What is to have a name from now on: the function that had it, with the new code, or the new value."""
+        old = self.defined.get(name)
+        undo = update_function(old, value)
+        if undo is not None:
+            self._journal(undo)
+            value = old
+        elif value is not old:
+            retire(old)
+        return value
+
+    def definition(self, name: str) -> Any:
+        """What a definition, Python or the system has under a name, but no variable; `MISSING` if there is nothing."""
+        if name in self.defined:
+            return self._use(name)
+        if name in self._workspace.definitions and name not in self._out:
+            return self._materialise(name)
+        return self._python[name] if name in self._python else self._extra(name)
+
+
+def source_of(workspace: Workspace) -> str:
+    """The definitions of a workspace as a source: imports first, two blank lines between the others."""
+    texts = [definition.source for definition in _ordered(set(workspace.definitions.values()))]
+    imports = [text for text in texts if text.startswith(("import ", "from "))]
+    return (
+        "\n\n\n".join((["\n".join(imports)] if imports else []) + [text for text in texts if text not in imports])
+        + "\n"
+    )
+
+
+def _ordered(definitions: set[Definition]) -> list[Definition]:
+    return sorted(definitions, key=lambda each: each.line)
 
 
 def _knows_itself(value: Any, name: str) -> bool:

@@ -146,6 +146,7 @@ class Effects:
         self._work: SimpleQueue[tuple[int, str, Call] | None] = SimpleQueue()
         self._workers: set[threading.Thread] = set()
         self._at: dict[int, threading.Thread] = {}  # who does which work
+        self._is_closed = False
 
     @property
     def are_running(self) -> bool:
@@ -190,18 +191,20 @@ class Effects:
             self._at.pop(number, None)
 
     def bring(self, number: int, answer: Answer) -> None:
-        self._bring(Bring(self, number, answer))
+        if not self._is_closed:
+            self._bring(Bring(self, number, answer))
 
     def take(self, number: int) -> Effect | None:
-        """The effect, to be given its answer."""
-        effect: Effect | None = self._tasks.effects.pop(number, None)
+        """The effect, to be given its answer; None if nobody waits for it any more."""
+        effect: Effect | None = None if self._is_closed else self._tasks.effects.pop(number, None)
         return effect
 
     def is_answered(self, number: int) -> None:
         self._begun.discard(number)
 
     def close(self) -> None:
-        """Wait for nobody: what is not answered is done again after the resume."""
+        """Wait for nobody: what is not answered is done again after the resume, and what comes now is dropped."""
+        self._is_closed = True
         with contextlib.suppress(Empty):
             while True:
                 self._work.get_nowait()

@@ -1,7 +1,7 @@
 """What a task waits for.
 
     every(2.5)          each 2.5 seconds; what was missed while the system was stopped is skipped, or see `missed`
-    at(moment)          once, at a datetime or a time in seconds since the epoch
+    at(moment)          once, at a datetime or a time in seconds since the epoch, or "tomorrow 9:00"
     after(10)           once, so many seconds after the task began to wait
     message             each time something is sent to the task, one message a turn
     changed(obj)        after each turn that has changed a persistent object
@@ -24,6 +24,10 @@ from persistent import Persistent
 
 from piety.errors import PietyError
 from piety.objects.changes import never_changes
+from piety.objects.image import current
+from piety.objects.moments import tid_at
+from piety.objects.past import Past
+from piety.objects.snapshots import find_moment
 from piety.places import SOCKET
 from piety.scheduler import clock
 
@@ -164,19 +168,28 @@ class Every(Timer):
 
 
 @never_changes
-class At(Timer):
-    """Once, at a time; at once if that has passed."""
+class At(Timer, Past):
+    """Once, at a time; at once if that has passed.  And the world as it was then."""
 
     repeats = False
+    _tid = b""
+    words = ""
 
-    def __init__(self, when: float) -> None:
+    def __init__(self, when: float, tid: bytes = b"", words: str = "") -> None:
         self.when = when
+        if tid:
+            self._tid, self.words = tid, words
+
+    @property
+    def tid(self) -> bytes:  # type: ignore[override]
+        """The number of the last turn up to then."""
+        return self._tid or tid_at(self.when)
 
     def first(self, now: float) -> float:
         return self.when
 
     def __repr__(self) -> str:
-        return f"at({clock.shown(self.when)})"
+        return f"at({self.words or clock.shown(self.when)})"
 
 
 @never_changes
@@ -285,9 +298,16 @@ def every(seconds: float, missed: Missed = "skip") -> Every:
     return Every(float(seconds), missed)
 
 
-def at(when: datetime | float) -> At:
-    """Once, at a moment: a datetime (of this place, if it has no time zone) or seconds since the epoch."""
-    return At(_finite("at", when.timestamp() if isinstance(when, datetime) else when))
+def at(when: Any) -> At:
+    """A moment: a task can wait for it, and when it has passed, its world can be looked at.
+
+    `when` is a datetime (of this place, if it has no time zone), seconds since the epoch, words such as
+    "yesterday 18:00", or a snapshot or its name.  Raises `PietyError` if it is none of these.
+    """
+    if isinstance(when, (int, float, datetime)):
+        return At(_finite("at", when.timestamp() if isinstance(when, datetime) else when))
+    found = find_moment(current(), when)
+    return At(found.when, found.tid, found.words)
 
 
 def after(seconds: float) -> After:

@@ -115,34 +115,46 @@ class Loop:
     """
 
     def __init__(self, image: Image, tasks: Tasks, timers: Timers) -> None:
-        self.effects = Effects(tasks, self.ask, self.again)
         self.image = image
-        self.tasks = tasks
-        self.timers = timers
+        self.turns: dict[int, TaskTurn] = {}
+        self.on_doors: Callable[[frozenset[str]], None] = lambda names: None  # called when the doors are others
+        self._take(tasks, timers)
         self.on_work: Callable[[], None] = lambda: None  # called when a pass begins,
         self.on_rest: Callable[[], None] = lambda: None  # and when there is nothing to do
-        self.doors = doors(tasks)  # the sockets that tasks wait for
-        self.on_doors: Callable[[frozenset[str]], None] = lambda names: None  # called when these are others
         self.on_print: Callable[[str, str], None] = lambda session, text: None  # for a terminal, after the commit
-        self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
         self._calls: deque[Call] = deque()
         self._asked: deque[Turn] = deque()
-        # In the order in which they became so; of a timer with its time.
-        self._ready: dict[int, Due | None] = dict.fromkeys(tasks.ready)
         self.called: Call | None = None  # what is called now
-        self.failed_tasks = {each.task.number for each in tasks.failures.values() if has_failed(each.task)}
-        self.turns: dict[int, TaskTurn] = {}
-        self.limit = tasks.limit  # for turns; see `watch.py`
-        self._own: list[Turn] = []  # records of turns that have failed, and what could not be written
         self._look_around = _LookAround(self)
         self.ended = 0.0  # when the last turn of a task has given control back, in seconds of `perf_counter`
-        self._next: float | None = None  # when the next timer is due
         self._not_before = 0.0  # when the disk is full: nothing of our own and no task before that
         self._again = 0.0  # when to look at conditions that are False though nothing has changed
         self._seen = b""  # the last transaction that was seen
         self._wake = threading.Event()
         self.wait_for_typing: Callable[[float], bool] = self._wake.wait  # so many seconds; a test need not wait
         self.is_stopping = False
+
+    def _take(self, tasks: Tasks, timers: Timers) -> None:
+        """These are the tasks; read in the image what has to be known of them."""
+        self.tasks = tasks
+        self.timers = timers
+        self.effects = Effects(tasks, self.ask, self.again)
+        self.doors = doors(tasks)  # the sockets that tasks wait for
+        self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
+        # In the order in which they became so; of a timer with its time.
+        self._ready: dict[int, Due | None] = dict.fromkeys(tasks.ready)
+        self.failed_tasks = {each.task.number for each in tasks.failures.values() if has_failed(each.task)}
+        self.limit = tasks.limit  # for turns; see `watch.py`
+        self._own: list[Turn] = []  # records of turns that have failed, and what could not be written
+        self._next: float | None = None  # when the next timer is due
+
+    def follow(self, tasks: Tasks, timers: Timers) -> None:
+        """The image was given an earlier state: forget what was read of another one.  Called between two passes."""
+        self.effects.close()
+        with self.image.look():
+            self._take(tasks, timers)
+            self.turns = {number: turn for number, turn in self.turns.items() if tasks.table.get(number) is turn.task}
+        self.on_doors(self.doors)
 
     # -- from any thread
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 _MODULES = {
     "objects.texts": "Text",
     "objects.bookshelf": "open_file texts",
+    "objects.snapshots": "snapshot snapshots",
     "scheduler.events": "after at changed every lines message signal",
     "scheduler.tasks": "notify send spawn",
     "scheduler.listing": "tasks",

@@ -21,7 +21,7 @@ from persistent.timestamp import TimeStamp
 
 from piety.errors import CommitFailed
 from piety.objects.image import Image
-from piety.objects.turns import Outcome, Turn
+from piety.objects.turns import SYSTEM, Outcome, Turn
 from piety.scheduler import clock, hooks
 from piety.scheduler.failures import say
 from piety.scheduler.loop import Loop
@@ -49,7 +49,7 @@ class System:
         self._is_down = threading.Event()
         self._is_safe = safe
         alive = TimeStamp(image.storage.lastTransaction()).timeTime()
-        with image.turn("start"):
+        with image.turn("start", SYSTEM):
             self.tasks: Tasks = tasks_of(image)
             alive = max(alive, self.tasks.stopped or 0.0)
             if safe:
@@ -63,6 +63,7 @@ class System:
         self._watch = Watch(self)
         self.loop.on_work, self.loop.on_rest = self._watch.wake, self._watch.rest
         self.hook_limit: Limit | None = None  # while hooks are called
+        self.on_return: Callable[[], None] = lambda: None  # called when the image was given an earlier state
         image.system = self
 
     # -- from any thread
@@ -206,6 +207,20 @@ class System:
             self._signals.remove()
             self.image.system = None
 
+    def follow(self, then: float) -> None:
+        """The image was given an earlier state, that of `then`: go on from there, as after a stop.
+
+        Work on the host that was asked for by then, and not answered, is done again.
+        """
+        image = self.image
+        with image.turn("start", SYSTEM):
+            self.tasks = tasks_of(image)
+        self.loop.follow(self.tasks, Timers(self.tasks, then, clock.now()))
+        image.touched.clear()
+        image.effects.clear()
+        image.effects.update(self.tasks.effects)
+        self.on_return()
+
     def _call_hooks(self, when: hooks.When) -> None:
         self.hook_limit = Limit(hooks.LIMIT, interrupt=True)
         with self.image.look():
@@ -225,7 +240,7 @@ class System:
     def _write(self, work: Callable[..., None], *args: Any) -> None:
         """Do work of ours in a turn; if that cannot be written, the system goes on."""
         try:
-            with self.image.turn("the system"):
+            with self.image.turn("stop", SYSTEM):
                 work(*args)
         except CommitFailed as error:
             self.notices.append(str(error))
