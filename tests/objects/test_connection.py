@@ -19,8 +19,9 @@ def test_private_names_are_there(system: System) -> None:
     assert {"_conn"} <= set(vars(ObjectReader()))
     assert {"_p", "_file", "_stack"} <= set(vars(ObjectWriter()))
     assert {"_dump", "_jar"} <= set(dir(ObjectWriter))
-    attributes = {"_reader", "_storage", "_cache", "_db", "_registered_objects", "_added"}
+    attributes = {"_reader", "_storage", "_cache", "_db", "_registered_objects", "_added", "before"}
     assert attributes <= set(vars(system.image._connection))
+    assert {"_mvcc_storage"} <= set(vars(system.image._connection.db()))
 
 
 def test_connection_reports_what_it_loads_and_stores(system: System) -> None:

@@ -629,8 +629,9 @@ def test_forked_child_can_read_and_does_no_harm(home: Path) -> None:
 def test_last_turn(system: System) -> None:
     """Who and what, read from the end of the file."""
     system.image.evaluate("x = 1\ny = 2", user="eve")
-    _tid, who, what = system.image.storage.last_turn()
-    assert (who, what) == ("eve", "x = 1 ...")
+    with system.image.storage.log() as log:
+        turn = next(log.backwards())
+    assert (turn.who, turn.what, turn.tid) == ("eve", "x = 1 ...", system.image.storage.lastTransaction())
 
 
 # -- what cannot be opened
@@ -663,7 +664,7 @@ def test_image_that_cannot_be_read_is_told(path: Path) -> None:
 def test_private_names_are_there() -> None:
     """The names that the head of `storage.py` lists, each where it says."""
     storage = {"_restore_index", "_save_index", "_check_sanity", "_finish", "_finish_finish"}
-    assert storage | {"_read_txn_header", "_read_num"} <= set(dir(FileStorage))
+    assert storage <= set(dir(FileStorage))
     assert set(inspect.signature(FileStorage._finish).parameters) == {"self", "tid", "u", "d", "e"}
 
 

@@ -62,7 +62,8 @@ def test_they_are_one_transaction(prepared: System) -> None:
     outcomes = together(prepared.image, "n = 1", "items.append(n)", "world.counter.tags.append(n); n")
     assert [(each.value, each.error) for each in outcomes] == [(None, None), (None, None), (1, None)]
     assert transactions(prepared.image) == before + 1
-    assert prepared.image.storage.last_turn()[2] == "n = 1; items.append(n); world.counter.tags.append(n); n"
+    with prepared.image.storage.log() as log:
+        assert next(log.backwards()).what == "n = 1; items.append(n); world.counter.tags.append(n); n"
     assert prepared.elsewhere(STATE) == ["(1, [1], 0, [1], [])"]
 
 

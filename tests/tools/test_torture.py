@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +108,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     ("sabotage", "options", "said"),
     [
         (CUT, [], "was told"),
-        (CUT, ["--tasks"], "was told"),
+        (CUT, ["--tasks"], "(was told|never asked for)"),  # the turn that is gone may be one that asked for an effect
         (TWICE, ["--tasks"], "tokens"),
         (UNDONE, ["--tasks"], "never done"),
         (UNARMED, ["--tasks"], "catch_up ticked"),
@@ -122,5 +123,5 @@ def test_what_is_wrong_is_seen(tmp_path: Path, sabotage: str, options: list[str]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "round " in done.stdout, done.stdout + done.stderr
-    assert said in done.stdout, done.stdout
+    assert re.search(said, done.stdout), done.stdout
     assert (tmp_path / "kept" / "home" / "image" / "image.fs").exists()
