@@ -447,6 +447,19 @@ def snapshots(home: Home, as_json: bool) -> int:
 
 
 @piety.command()
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="[B]", required=False)
+@click.option(
+    "--all", "all_things", cls=_Option, is_flag=True, help="Also large values to their end, and what is Piety's own."
+)
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@_with_home
+def diff(home: Home, one: str, other: str | None, all_things: bool, as_json: bool) -> int:
+    """Show what is different between two moments: snapshots, times or turns; B is now."""
+    return home.perform("diff", one=_as_text(one), other=other and _as_text(other), all=all_things, as_json=as_json)
+
+
+@piety.command()
 @click.argument("when", metavar="NAME|TIME|TURN")
 @click.option("--dry-run", cls=_Option, is_flag=True, help="Only say what would change.")
 @_with_home

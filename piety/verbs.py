@@ -176,6 +176,20 @@ def snapshots(image: Image, say: Say, as_json: bool) -> int:
     return 0
 
 
+def diff(image: Image, say: Say, one: str, other: str | None, all: bool, as_json: bool) -> int:
+    """What is different between two moments, or between one and now."""
+    found = image.diff(one, other, all)
+    if as_json:
+        import json
+
+        facts = [{"sign": each.sign, "what": each.what, "lines": each.lines} for each in found]
+        say.out(json.dumps(facts, indent=2) + "\n")
+    else:
+        with image.look():
+            say.out(f"{found.full if all else found!r}\n")
+    return 0
+
+
 def rollback(image: Image, say: Say, when: str, dry_run: bool) -> int:
     """Give everything the state that it had at a moment."""
     return _go_back(image, say, lambda back: back.to_moment(image, when), dry_run)
@@ -206,6 +220,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
         evaluate, code_list, code_show, code_import, code_export, info, check, tasks,
-        log, snapshot, snapshots, rollback, undo,
+        log, snapshot, snapshots, diff, rollback, undo,
     )
 }  # fmt: skip

@@ -15,11 +15,9 @@ from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from BTrees.check import TYPE_BTREE, check, classify
+from BTrees.check import check
 from BTrees.LLBTree import LLTreeSet
 from persistent import Persistent
-from persistent.list import PersistentList
-from persistent.mapping import PersistentMapping
 from ZODB.POSException import POSKeyError
 from ZODB.serialize import referencesf
 from ZODB.utils import p64, u64
@@ -27,6 +25,8 @@ from ZODB.utils import p64, u64
 from piety.objects.broken import is_missing, watching
 from piety.objects.compiling import flags_of
 from piety.objects.connection import ImageConnection
+from piety.objects.nodes import children, is_tree
+from piety.objects.paths import brief, step
 from piety.objects.storage import ImageStorage
 from piety.objects.variables import Group
 from piety.objects.world import Definition, Module
@@ -94,7 +94,7 @@ class _Check:
             yield "is not there, though it is referred to"
             return
         except Exception as error:  # damaged bytes
-            yield f"cannot be read ({_brief(error)})"
+            yield f"cannot be read ({brief(error)})"
             return
         try:
             references = referencesf(record)
@@ -105,7 +105,7 @@ class _Check:
             for oid in references if missing else ():  # a reference names the class too: told at the object itself
                 missing.difference_update(type(self._connection.get(oid)).__mro__)
         except Exception as error:  # damaged bytes, or code of the object's own that fails
-            yield f"cannot be read ({_brief(error)})"
+            yield f"cannot be read ({brief(error)})"
             return
         for each in missing:
             yield f"{each.__module__}.{each.__name__} cannot be found ({each.reason})"
@@ -114,22 +114,22 @@ class _Check:
             try:
                 yield from self._examine_kind(number, kind, state)
             except Exception as error:  # damage that made another state of it, or of a part of it
-                yield f"is not what its class makes ({_brief(error)})"
+                yield f"is not what its class makes ({brief(error)})"
 
     def _examine_kind(self, number: int, kind: Any, state: Any) -> Iterator[str]:
         if kind is Module:
             yield from self._compile(state["source"].data, 0)
         elif kind is Definition:
             yield from self._compile(state["source"], flags_of(self._workspace.features))
-        elif _is_tree(kind):
-            self._inner.update(u64(child._p_oid) for child in _children(state) if type(child) is kind)
+        elif is_tree(kind):
+            self._inner.update(u64(child._p_oid) for child in children(state) if type(child) is kind)
             if number not in self._inner:
                 yield from self._check_tree(number, kind, state)
         elif kind.__setstate__ is not Persistent.__setstate__:  # its own way to be filled may fail
             try:
                 self._connection.get(p64(number))._p_activate()
             except Exception as error:  # whatever the user's code raises
-                yield f"cannot be filled ({_brief(error)})"
+                yield f"cannot be filled ({brief(error)})"
 
     def _check_tree(self, number: int, kind: Any, state: Any) -> Iterator[str]:
         try:
@@ -139,11 +139,11 @@ class _Check:
                     yield "the tree is broken (its buckets are not linked in the order of its nodes)"
                     break
         except Exception as error:  # AssertionError; or a node cannot be read, which is told there too
-            yield f"the tree is broken ({_brief(error)})"
+            yield f"the tree is broken ({brief(error)})"
 
     def _leaves(self, kind: Any, state: Any) -> Iterator[int]:
         """The buckets of a tree from left to right, by its nodes."""
-        for child in _children(state):
+        for child in children(state):
             number = u64(child._p_oid)
             if type(child) is kind:
                 yield from self._leaves(kind, self._take_apart(number)[1])
@@ -152,7 +152,7 @@ class _Check:
 
     def _chain(self, state: Any) -> Iterator[int]:
         """The same by the links from each bucket to the next."""
-        bucket = state[1] if _children(state) else None
+        bucket = state[1] if children(state) else None
         while bucket is not None:
             yield u64(bucket._p_oid)
             state = self._take_apart(u64(bucket._p_oid))[1]
@@ -164,7 +164,7 @@ class _Check:
                 warnings.simplefilter("ignore")
                 compile(source, "source", "exec", flags, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            yield f"its source does not compile ({_brief(error)})"
+            yield f"its source does not compile ({brief(error)})"
 
     def _read_unreachable(self, oid: bytes) -> Iterator[str]:
         try:
@@ -172,7 +172,7 @@ class _Check:
         except POSKeyError:  # it was made in a turn that was taken back
             return
         except Exception as error:  # damaged bytes
-            yield f"object {u64(oid):#x}, to which nothing refers: cannot be read ({_brief(error)})"
+            yield f"object {u64(oid):#x}, to which nothing refers: cannot be read ({brief(error)})"
 
     # -- telling
 
@@ -201,85 +201,12 @@ class _Check:
                 kind, state = self._take_apart(self._met[place])
             except Exception:  # it is broken too
                 return f"...{path}"
-            step = _step(kind, state, p64(child))
+            way = step(kind, state, p64(child))
             if kind is Group:
-                return step.removeprefix("workspace.") + path
-            path = step + path
+                return way.removeprefix("workspace.") + path
+            path = way + path
         return path
 
     def _take_apart(self, number: int) -> tuple[Any, Any]:
         kind, state = self._connection.take_apart(self._storage.load(p64(number))[0], self._find_class)
         return (kind[0] if type(kind) is tuple else kind), state
-
-
-def _is_tree(kind: Any) -> bool:
-    try:
-        return classify(kind.__new__(kind))[0] == TYPE_BTREE
-    except (KeyError, TypeError):
-        return False
-
-
-def _children(state: Any) -> tuple[Any, ...]:
-    """The children of a node: its state is (children with the keys between them, the first bucket)."""
-    return state[0][::2] if type(state) is tuple and len(state) == 2 else ()
-
-
-def _step(kind: Any, state: Any, oid: bytes) -> str:
-    """How an object of this class and state refers to another: `.name`, `['key'][2]`, or nothing within a tree."""
-    if kind.__module__.startswith("BTrees."):
-        for key, value in _items(kind, state):
-            if (trail := _trail(value, oid)) is not None:
-                return f"[{_brief(key)}]{trail}"
-        return ""
-    trail = _trail(state, oid) or ""
-    if kind is Group:
-        return trail.removeprefix("['values']['").replace("']", "", 1)
-    if kind is PersistentMapping and trail.startswith("['data']['world']"):
-        return "world"
-    if issubclass(kind, (PersistentMapping, PersistentList)):
-        trail = trail.removeprefix("['data']")
-    elif trail.startswith("['"):
-        trail = "." + trail[2:].replace("']", "", 1)
-    return trail
-
-
-def _items(kind: Any, state: Any) -> list[tuple[Any, Any]]:
-    """The keys and values in a bucket, or in a tree that is one bucket."""
-    while type(state) is tuple and state and type(state[0]) is tuple and len(state) == 1:
-        state = state[0]
-    if type(state) is not tuple or not state:
-        return []
-    data = state[0] if type(state[0]) is tuple else state
-    return [(key, key) for key in data] if "Set" in kind.__name__ else list(zip(data[::2], data[1::2], strict=False))
-
-
-def _trail(state: Any, oid: bytes) -> str | None:
-    """Where in plain objects the reference to an object stands; None if it does not."""
-    todo, seen = [("", state)], set()
-    for trail, each in todo:
-        if issubclass(type(each), Persistent):
-            if each._p_oid == oid:
-                return trail
-        elif id(each) not in seen:
-            seen.add(id(each))
-            if isinstance(each, dict):
-                todo += [(f"{trail}[{_brief(key)}]", value) for key, value in each.items()]
-            elif isinstance(each, (list, tuple)):
-                todo += [(f"{trail}[{number}]", value) for number, value in enumerate(each)]
-            elif isinstance(each, (set, frozenset)):
-                todo += [(trail, value) for value in each]
-            elif isinstance(getattr(each, "__dict__", None), dict) and not isinstance(each, type):
-                todo += [(f"{trail}.{name}", value) for name, value in vars(each).items()]
-    return None
-
-
-def _brief(thing: Any) -> str:
-    """A key, or what an error came from, in a few words on one line."""
-    while isinstance(thing, BaseException) and thing.__cause__ is not None:
-        thing = thing.__cause__
-    try:
-        text = f"{type(thing).__name__}: {thing}" if isinstance(thing, BaseException) else repr(thing)
-    except Exception as error:  # a repr may do anything
-        text = f"its repr fails with {type(error).__name__}"
-    line = " ".join(text.split())
-    return line if len(line) <= 200 else f"{line[:200]} ..."  # a line that can be read

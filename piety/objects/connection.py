@@ -11,6 +11,7 @@ of FileStorage in `storage.py`, and one of fsIndex in `index.py`.  Each is liste
     Connection._storage         the storage as this connection sees it, savepoints included
     Connection._cache, ._db     the objects in memory, the database
     Connection.before           the moment of which a connection is, that reads the past
+    TmpStore.index              where a savepoint has each object
     DB._mvcc_storage            what tells the connections of each transaction
     Connection._registered_objects, ._added   those that changed, and those that are new, since the last savepoint
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
@@ -22,21 +23,22 @@ of FileStorage in `storage.py`, and one of fsIndex in `index.py`.  Each is liste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from typing import Any
 
 from persistent import Persistent
 from transaction.interfaces import TransientError
-from ZODB.Connection import Connection, TransactionMetaData
+from ZODB.Connection import Connection, TmpStore, TransactionMetaData
 from ZODB.DB import DB
-from ZODB.POSException import POSError, StateLoadError
+from ZODB.POSException import POSError, POSKeyError, StateLoadError
 from ZODB.serialize import ObjectReader, ObjectWriter
 
 from piety.errors import DamagedObject, PastChanged
 from piety.objects.pickling import RecordPickler, Rules
 from piety.objects.storage import DAMAGE, damaged, open_storage
+from piety.objects.transactions import Transactions
 
 
 class _Reader(ObjectReader):
@@ -138,9 +140,73 @@ class ImageConnection(Connection):
         record: bytes = self._storage.load(obj._p_oid)[0]
         return record
 
+    def saved(self) -> dict[bytes, int]:
+        """What the turn that runs has in its last savepoint: where each object stands, to be looked at by `view`."""
+        return dict(self._storage.index) if isinstance(self._storage, TmpStore) else {}
+
+    @contextmanager
+    def view(self, saved: dict[bytes, int]) -> Iterator[ImageConnection]:
+        """A connection that reads what a savepoint has, and else what the last turn has left."""
+        transactions = Transactions()
+        other: ImageConnection = self._db.open(transactions)
+        own = other._storage
+        if isinstance(self._storage, TmpStore):
+            other._storage = _View(own, self._storage, saved)
+        transactions.begin()
+        try:
+            yield other
+        finally:
+            transactions.abort()
+            other.cacheMinimize()
+            other._storage = own
+            other.close()
+
+    def put_back(self, obj: Any, record: bytes) -> None:
+        """Give an object, in the turn that runs, the state of an earlier record."""
+        obj._p_activate()
+        self._reader.setGhostState(obj, record)
+        obj._p_changed = True
+
+    def record(self, oid: bytes) -> bytes | None:
+        """The record of an object by its number; None if there is no such object."""
+        try:
+            found: bytes = self._storage.load(oid)[0]
+        except POSKeyError:
+            return None
+        return found
+
+    def take(self, oid: bytes) -> tuple[Any, Any] | None:
+        """The class of an object and a fresh copy of its state, by its number; None if there is no such object."""
+        record = self.record(oid)
+        if record is None:
+            return None
+        kind, state = self.take_apart(record, self._db.classFactory)
+        return (kind[0] if type(kind) is tuple else kind), state
+
     def stored_state(self, obj: Any) -> Any:
         """A fresh copy of the state that the image has of `obj`."""
         return self._reader.getState(self.stored(obj))
+
+
+class _View:
+    """A storage as it was at a savepoint."""
+
+    def __init__(self, storage: Any, saved: TmpStore, index: dict[bytes, int]) -> None:
+        self._storage, self._saved, self._index = storage, saved, index
+
+    def load(self, oid: bytes, version: str = "") -> tuple[bytes, bytes]:
+        if oid not in self._index:
+            found: tuple[bytes, bytes] = self._storage.load(oid)
+            return found
+        now, self._saved.index = self._saved.index, self._index
+        try:
+            found = self._saved.load(oid)
+        finally:
+            self._saved.index = now
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
 
 
 class _Looker(ObjectWriter):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from piety.errors import PietyError
 from piety.objects.moments import exactly, time_of
+from piety.objects.past import Past
 from piety.objects.rollback import changes_something, kept_objects
 from piety.objects.snapshots import find_moment
 from piety.objects.turnlog import LoggedTurn, TurnLog
@@ -36,6 +37,11 @@ class Row:
         self.tid, self.who, self.what = turn.tid, turn.who, turn.what
         self.objects = sum(1 for _ in islice(turn.records(), COUNTED + 1))
 
+    @property
+    def past(self) -> Past:
+        """The world as this turn has left it."""
+        return Past(self.tid, exactly(self.tid))
+
     def facts(self) -> dict[str, Any]:
         """The same as plain values."""
         return {
@@ -43,7 +49,7 @@ class Row:
             "objects": self.objects if self.objects <= COUNTED else None,
         }  # fmt: skip
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         count = f"{self.objects:5}" if self.objects <= COUNTED else f"{COUNTED}+"
         return f"{exactly(self.tid)}  {self.who:12}  {count}  {self.what}"
 

@@ -22,7 +22,7 @@ from piety.objects.interrupts import Interrupts
 from piety.objects.storage import ImageStorage, damaged
 from piety.objects.threads import is_apart
 from piety.objects.transactions import Transactions
-from piety.objects.turns import Outcome, Turn, Turns, one_line
+from piety.objects.turns import Outcome, Pause, Turn, Turns, one_line
 from piety.objects.variables import MISSING
 from piety.objects.workspace import NAME, Evaluator
 from piety.objects.world import FORMAT, World
@@ -30,9 +30,11 @@ from piety.objects.world import FORMAT, World
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from piety.objects.diff import Diff
     from piety.objects.modules import ModulesOf
     from piety.objects.past import Past
     from piety.objects.rollback import GoingBack
+    from piety.objects.snapshots import Moment
 
 IMAGE_FILE = "image/image.fs"  # in a home
 ROOT, SNAPSHOTS = "world", "snapshots"
@@ -136,6 +138,20 @@ class Image:
         """The file in which the image lives."""
         return self._db.storage
 
+    # -- within a turn
+
+    def pause(self) -> Pause:
+        """A place in the turn that runs, to which it can return; see `Turns.pause`."""
+        return self._turns.pause()
+
+    def return_to(self, pause: Pause) -> None:
+        """Undo what the turn that runs has done since it paused there."""
+        self._turns.return_to(pause)
+
+    def assign(self, name: str, value: Any) -> None:
+        """Give a variable of the workspace a value, as a part of the turn that runs."""
+        self._turns.evaluator.namespace[name] = value
+
     # -- the past
 
     @property
@@ -179,6 +195,33 @@ class Image:
         if len(self._pasts) > PASTS:
             del self._pasts[next(iter(self._pasts))]  # it goes with the last of its objects
         return found
+
+    @contextlib.contextmanager
+    def world_at(self, moment: Moment | None) -> Iterator[ImageConnection]:
+        """A connection that reads the world of a moment; None for what the turn that runs has made of it so far."""
+        if moment is not None:
+            yield self.past(moment.tid)
+            return
+        pause = self.pause()
+        with self._connection.view(pause.saved) as view:
+            yield view
+
+    def diff(self, one: Any, other: Any = None, all: bool = False) -> Diff:
+        """What is different between two moments, or between one and now; with `all`, also what is Piety's own."""
+        from piety.objects.diff import Diff, Worlds, changed_between
+        from piety.objects.snapshots import Moment, find_moment
+
+        with contextlib.nullcontext() if self.in_turn else self.look():
+            last = self.storage.lastTransaction()
+            moments = find_moment(self, one), Moment(last, "now") if other is None else find_moment(self, other)
+
+            def find(longest: int) -> list[Any]:
+                with self.storage.log() as log:
+                    oids = changed_between(log, moments[0].tid, moments[1].tid)
+                with self.world_at(moments[0]) as before, self.world_at(moments[1]) as after:
+                    return Worlds(before, after, longest, all).differences(oids)
+
+            return Diff(find)
 
     def roll_back(self, when: Any, user: str | None = None) -> GoingBack:
         """Give everything the state that it had at a moment, in one turn; what was done, with what to say about it.

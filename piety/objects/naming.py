@@ -1,17 +1,24 @@
-"""How a person is told of an object that is known by its record only."""
+"""How a person is told of an object, and tells of one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from persistent import Persistent
 from ZODB.utils import u64
 
 from piety.errors import PietyError
+from piety.objects.connection import ImageConnection
+from piety.objects.nodes import State, children, is_tree, items, leaf
+from piety.objects.paths import step
 from piety.objects.variables import MISSING, Group
 from piety.objects.world import Definition
 
 if TYPE_CHECKING:
     from piety.objects.image import Image
+
+LOOKED = 2_000  # objects that are looked at to find out what the others are called
 
 
 def described(image: Image, oid: bytes, record: bytes) -> str:
@@ -58,3 +65,91 @@ def number_of(image: Image, ref: str) -> bytes:
     if not oid:
         raise PietyError(f"{ref!r} is a plain {type(value).__qualname__}, which has no history of its own")
     return bytes(oid)
+
+
+class Names:
+    """What objects are called: the way from the world, found by looking at so many of them."""
+
+    def __init__(self, connection: ImageConnection) -> None:
+        self._connection = connection
+        self._found: dict[bytes, str] | None = None
+        self._trees: dict[bytes, tuple[str, str]] = {}  # those of several nodes: their class, and what they are called
+
+    def get(self, oid: bytes) -> str | None:
+        return self._all().get(oid)
+
+    def _all(self) -> dict[bytes, str]:
+        if self._found is None:
+            self._found = {}
+            self._walk()
+        return self._found
+
+    def _walk(self) -> None:
+        found = self._found
+        assert found is not None
+        root = self._connection.root()._p_oid
+        todo: list[bytes] = []
+        world = self._connection.root()["world"]
+        for name, each in (("world", world), ("world.workspace", world.workspace), ("world.modules", world.modules)):
+            found[each._p_oid] = name
+            todo.append(each._p_oid)
+        found[root] = "root"
+        for key, group in _first(world.workspace.variables, LOOKED):
+            found[group._p_oid] = key
+            todo.append(group._p_oid)
+        for oid in todo:
+            if len(found) > 2 * LOOKED:
+                return
+            try:
+                taken = self._connection.take(oid)
+            except Exception:  # it cannot be read; then it leads nowhere
+                continue
+            if taken is None:
+                continue
+            kind, state = taken
+            if kind.__module__.startswith("BTrees."):
+                if is_tree(kind) and children(state):
+                    self._trees[oid] = kind.__name__, found[oid]
+                    continue
+                values = [value for _key, value in items(kind, state)]
+            else:
+                values = list(_held(state))
+            for each in values:
+                if isinstance(each, Persistent) and each._p_oid not in found:
+                    way = step(kind, state, each._p_oid)
+                    found[each._p_oid] = way.removeprefix("workspace.") if kind is Group else found[oid] + way
+                    todo.append(each._p_oid)
+
+    def tree_with(self, oid: bytes, state: State) -> str | None:
+        """The tree that has this bucket."""
+        held = items(*state)
+        family = state[0].__name__.removesuffix("Bucket").removesuffix("Set")
+        self._all()
+        for root, (kind, name) in self._trees.items():
+            if held and kind.startswith(family) and leaf(self._connection.take, root, held[0][0]) == oid:
+                return name
+        return None
+
+
+def _first(table: Any, most: int) -> Iterator[tuple[str, Any]]:
+    for place, item in enumerate(table.items()):
+        if place >= most:
+            return
+        yield item
+
+
+def _held(state: Any) -> Iterator[Any]:
+    """The persistent objects to which a state refers."""
+    todo: list[Any] = [state]
+    seen = set()
+    for each in todo:
+        if isinstance(each, Persistent):
+            yield each
+        elif id(each) not in seen:
+            seen.add(id(each))
+            if isinstance(each, dict):
+                todo += each.values()
+            elif isinstance(each, (list, tuple, set, frozenset)):
+                todo += each
+            elif isinstance(getattr(each, "__dict__", None), dict) and not isinstance(each, type):
+                todo += vars(each).values()

@@ -160,6 +160,8 @@ def find_moment(image: Image, when: Any) -> Moment:
         when = image.snapshots[when]
     if isinstance(when, Snapshot):
         return Moment(when.tid, f"{when.name!r} of {shown(when.when)}")
+    if isinstance(tid := getattr(when, "tid", None), bytes):  # a turn of the log, or a past
+        return Moment(tid, getattr(when, "words", exactly(tid)))
     try:
         then = moment(when)
     except PietyError:

@@ -95,6 +95,19 @@ class Turn:
         """Called by a loop when the turn is on disk, or was undone."""
 
 
+class Pause:
+    """A place in a turn to which it can return: a savepoint, and how memory was.
+
+    `written` are the objects that the turn had written since the pause before, `saved` where they all stand.
+    """
+
+    def __init__(self, savepoint: Any, written: set[bytes], saved: dict[bytes, int]) -> None:
+        self.savepoint = savepoint
+        self.written, self.saved = written, saved
+        self.mark = 0  # in the undo log
+        self.notices: list[str] = []
+
+
 class _Look(Turn):
     label = "a look"
 
@@ -133,6 +146,7 @@ class Turns:
         self._savepoint: Any = None  # where the transaction stood after the last turn that changed something
         self._written: set[bytes] = set()  # the objects that the transaction has written up to there
         self.ends_batch = False  # whether the turn that runs is to be the last of its transaction
+        self._pauses: list[Pause] = []  # of the turn that runs
         self._mark = self._base = 0  # where the undo log of the turn begins, and its own part of that
         connection.note = self._note
         connection.users_code = _UsersCode(self)
@@ -248,7 +262,7 @@ class Turns:
                 interrupts.allow()
             try:
                 value = turn.work()
-                if not self._is_untouched() or (turn.show and value is not None):
+                if self._pauses or not self._is_untouched() or (turn.show and value is not None):
                     self._find_changes()
                     self._is_unsettled = True
             finally:
@@ -267,16 +281,23 @@ class Turns:
         outcome = Outcome(None, output.take(), error)
         outcome.traceback = self._told(error)  # while the source of what the turn defined is there
         output.take()
-        self._let_go_of_changes()
-        if self._savepoint is not None:
-            self._savepoint.rollback()
-        else:
-            self._transactions.abort()
-            self._transactions.begin()
-        self._take_back(self._mark)
+        self._return(self._savepoint, self._mark, self._pauses)
         outcome.notices = self._notices.about_the_undone()
         self._prepare()
         return outcome
+
+    def _return(self, savepoint: Any, mark: int, pauses: Iterable[Pause]) -> None:
+        """Bring the image back to a savepoint, and memory to that mark in the undo log."""
+        self._let_go_of_changes()
+        for pause in pauses:
+            self.variables.let_go(pause.written)
+            self.changes.let_go(pause.written)
+        if savepoint is not None:
+            savepoint.rollback()
+        else:
+            self._transactions.abort()
+            self._transactions.begin()
+        self._take_back(mark)
 
     def _told(self, error: BaseException) -> str:
         """The text of an error, as a person should see it."""
@@ -301,7 +322,7 @@ class Turns:
         return outcome
 
     def _finish(self, done: list[tuple[Turn, Outcome]], stay_open: bool) -> None:
-        if self._savepoint is not None or self._connection.has_changes():
+        if self._newest() is not None or self._connection.has_changes():
             turn = done[0][0]
             label, user = turn.label, turn.user or self.user
             if len(done) > 1:
@@ -313,6 +334,51 @@ class Turns:
             self._is_open = False
         if self._is_unsettled:
             self._settle(*done[-1])
+
+    # -- within a turn
+
+    def pause(self) -> Pause:
+        """Save what the turn that runs has done so far, and let memory rest as at its end; then it goes on.
+
+        What is brought into the namespace is fetched again at its next use.
+        """
+        self._find_changes()
+        self._hold()
+        try:
+            if self._connection.has_changes():
+                savepoint = _written_or_told(self._transactions.savepoint)
+            else:
+                savepoint = self._newest()
+            pause = Pause(savepoint, set(self.changes.records), self._connection.saved())
+            self._written |= pause.written
+            self.variables.settle()
+            pause.notices = self._notices.about_this_turn()
+            self._rest(self.shown.hold())
+            self._go_on(pause)
+        finally:
+            self._allow()
+        return pause
+
+    def return_to(self, pause: Pause) -> None:
+        """Undo what the turn that runs has done since it paused there."""
+        self._hold()
+        try:
+            place = self._pauses.index(pause)
+            later, self._pauses[place:] = self._pauses[place + 1 :], []
+            self._return(pause.savepoint, pause.mark, later)
+            self._go_on(pause)
+        finally:
+            self._allow()
+
+    def _go_on(self, pause: Pause) -> None:
+        mark, ends_batch, pauses = self._mark, self.ends_batch, [*self._pauses, pause]
+        pause.mark = len(self.undo_log)
+        self._prepare()
+        self._mark, self.ends_batch, self._pauses = mark, ends_batch, pauses
+
+    def _newest(self) -> Any:
+        """The newest savepoint of the transaction, or None."""
+        return self._pauses[-1].savepoint if self._pauses else self._savepoint
 
     # -- going back
 
@@ -363,6 +429,7 @@ class Turns:
 
     def _prepare(self) -> None:
         """The next turn of a transaction can begin."""
+        self._pauses = []
         self.ends_batch = False
         self.number += 1
         self._is_unsettled = False
@@ -420,6 +487,8 @@ class Turns:
         """Keep what the turn changed, if the ones that follow fail."""
         if self._connection.has_changes():
             self._savepoint = _written_or_told(self._transactions.savepoint)
+        else:
+            self._savepoint = self._newest()
 
     def _commit(self, label: str, user: str) -> None:
         transaction = self._transactions.get()
@@ -433,6 +502,9 @@ class Turns:
         self._written.update(self.changes.records)
         self.variables.settle()
         outcome.notices = self._notices.about_this_turn()
+        if self._pauses:
+            earlier = [notice for pause in self._pauses for notice in pause.notices]
+            outcome.notices = list(dict.fromkeys([*earlier, *outcome.notices]))
         if turn.show and outcome.value is not None:
             self.shown.show(outcome.value)
         self._rest(self.shown.hold())

@@ -6,6 +6,8 @@ _MODULES = {
     "objects.texts": "Text",
     "objects.bookshelf": "open_file texts",
     "objects.snapshots": "snapshot snapshots",
+    "objects.revisions": "diff history revert",
+    "objects.trial": "trial",
     "scheduler.events": "after at changed every lines message signal",
     "scheduler.tasks": "notify send spawn",
     "scheduler.listing": "tasks",
