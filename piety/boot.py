@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -51,16 +51,34 @@ def make(home: Place | None = None) -> Image:
     The image is born beside its place and moved there when it is whole, so that a pulled plug leaves no half of one.
     """
     place = absolute(home)
-    folder = os.path.dirname(f"{place}/{IMAGE_FILE}")
-    birth = f"{place}/{_BIRTH}{os.urandom(4).hex()}"
-    there = HomeExists(f"there is a home at {place} already; resume it with: {command('', place)}")
+
+    def fill(path: str) -> None:
+        with _whole(Image(os.path.dirname(os.path.dirname(path)), create=True)) as image:
+            image.modules.import_paths(_userland())
+
+    found(place, fill)
+    return _whole(Image(place))
+
+
+def require_free(place: str) -> None:
+    """Raise `HomeExists`, or `NotEmpty`, if there cannot be a new home at a place."""
     if is_home(place):
-        raise there
+        raise _there(place)
     if other := _what_lies_in(place):
         raise NotEmpty(
             f"a home needs a folder of its own, and in {place} lies {other!r}; make it in a new one with: "
             f"{command('new', os.path.join(place, 'piety'))}"
         )
+
+
+def _there(place: str) -> HomeExists:
+    return HomeExists(f"there is a home at {place} already; resume it with: {command('', place)}")
+
+
+def found(place: str, fill: Callable[[str], None]) -> None:
+    """Make a home at an absolute place, whose image file `fill(path)` makes; as `make`, which tells what it raises."""
+    require_free(place)
+    birth = f"{place}/{_BIRTH}{os.urandom(4).hex()}"
     made = not os.path.exists(place)
     try:
         os.makedirs(os.path.dirname(f"{birth}/{IMAGE_FILE}"))
@@ -70,18 +88,20 @@ def make(home: Place | None = None) -> Image:
     except OSError as error:
         raise NoHome(f"a home cannot be made at {place}: {error.strerror}; choose another place with --home") from error
     try:
-        with _whole(Image(birth, create=True)) as image:
-            image.modules.import_paths(_userland())
-        os.rename(os.path.dirname(f"{birth}/{IMAGE_FILE}"), folder)
+        fill(f"{birth}/{IMAGE_FILE}")
+        for name in sorted(os.listdir(birth), reverse=True):  # the image last: where that is, there is a home
+            os.rename(f"{birth}/{name}", f"{place}/{name}")
         os.rmdir(birth)
     except BaseException as error:
         import shutil
 
         shutil.rmtree(birth)
         if isinstance(error, OSError) and is_home(place):  # another process was faster
-            raise there from None
+            raise _there(place) from None
+        if made:
+            with suppress(OSError):  # somebody else has put something there meanwhile
+                os.rmdir(place)
         raise
-    return _whole(Image(place))
 
 
 def _what_lies_in(place: str) -> str | None:

@@ -461,6 +461,52 @@ def diff(home: Home, one: str, other: str | None, all_things: bool, as_json: boo
 
 @piety.command()
 @click.argument("when", metavar="NAME|TIME|TURN")
+@click.argument("place", metavar="NEWHOME")
+@_with_home
+def fork(home: Home, when: str, place: str) -> int:
+    """Make a home of its own, as this one was at a moment."""
+    return home.perform("fork", when=_as_text(when), place=places.absolute(place))
+
+
+@piety.command()
+@click.argument("words", nargs=-1, metavar="[NAME|TIME|TURN] FILE")
+@_with_home
+def export(home: Home, words: tuple[str, ...]) -> int:
+    """Write a moment, or now, into a file that `piety import` makes a home of."""
+    if not 1 <= len(words) <= 2:
+        raise click.UsageError("say the file, and before it the moment if it is not now")
+    when, path = _as_text(words[0]) if len(words) == 2 else None, _as_text(words[-1])
+    return home.perform("export", when=when, path=os.path.abspath(path), shown=path)
+
+
+@piety.command("import")
+@click.argument("path", metavar="FILE|FOLDER")
+@_home
+def import_(path: str, home: str | None) -> None:
+    """Make a home of a file that `piety export` wrote, or of a backup."""
+    from piety import transport
+
+    transport.take_in(path, places.absolute(home or click.get_current_context().find_root().params.get("home") or None))
+
+
+@piety.command()
+@click.option("--keep", cls=_Option, default="30 days", metavar="DURATION", help="Keep what was since then (30 days).")
+@_with_home
+def pack(home: Home, keep: str) -> int:
+    """Let go of the past that is older; snapshots of it are written to files first."""
+    return home.perform("pack", keep=_as_text(keep))
+
+
+@piety.command()
+@click.argument("folder")
+@_with_home
+def backup(home: Home, folder: str) -> int:
+    """Bring a backup in a folder up to date; `piety import` makes a home of it."""
+    return home.perform("backup", folder=os.path.abspath(_as_text(folder)))
+
+
+@piety.command()
+@click.argument("when", metavar="NAME|TIME|TURN")
 @click.option("--dry-run", cls=_Option, is_flag=True, help="Only say what would change.")
 @_with_home
 def rollback(home: Home, when: str, dry_run: bool) -> int:

@@ -81,6 +81,10 @@ class PastChanged(PietyError):
     """A change of an object of the past was tried."""
 
 
+class BadSnapshot(PietyError):
+    """A portable snapshot is none, is damaged, or of a newer Piety."""
+
+
 class CommitFailed(PietyError):
     """The turn ran, but could not be written (a full disk, say); it was undone whole."""
 

@@ -93,9 +93,11 @@ class Home:
                 from piety.objects.image import Image
             there = self.reach()
             if isinstance(there, Image):
-                with there as image:
-                    status: int = verbs.VERBS[verb](image, say(), **arguments)
-                return status
+                from piety.progress import Progress
+
+                with there as image, Progress() as progress:
+                    status = verbs.VERBS[verb](image, verbs.Say(streams.out, streams.err, progress), **arguments)
+                    return status if isinstance(status, int) else status()
             connection = there
         from piety.browser import remote
 

@@ -3,10 +3,14 @@
 A verb is a function of the open image, of something to say things with, and of plain arguments; it gives the exit
 status.  So the same function serves a command on a resting system, which opens the image itself, and one on a running
 system, which sends the name of the verb and the arguments over the socket (see `browser/server.py`).
+
+What takes long is done in two steps: the verb gives, in place of the status, what is left to do, which needs no turn:
+so turns go on meanwhile.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +18,28 @@ from piety.errors import PietyError
 from piety.objects.image import Image
 from piety.objects.turns import Outcome
 
+Progress = Callable[[str, int, int], None]
+Rest = Callable[[], int]  # what is left of a verb, to be done beside the turns; gives the exit status
+
+
+class Stopped(PietyError):
+    """Whoever wanted it does not want it any more."""
+
 
 class Say:
-    """Where a verb says things: `out` is the standard output of whoever asked, `err` the standard error."""
+    """Where a verb says things: `out` is the standard output of whoever asked, `err` the standard error.
 
-    def __init__(self, out: Callable[[str], object], err: Callable[[str], object]) -> None:
-        self.out, self.err = out, err
+    `progress` is told what is being done, and how much of how much; it raises `Stopped` if nobody wants that any more.
+    """
+
+    def __init__(
+        self, out: Callable[[str], object], err: Callable[[str], object], progress: Progress = lambda *_told: None
+    ) -> None:
+        self.out, self.err, self.progress = out, err, progress
+
+    def doing(self, what: str) -> Callable[[int, int], None]:
+        """The progress of one thing."""
+        return lambda done, total: self.progress(what, done, total)
 
 
 def evaluate(image: Image, say: Say, source: str) -> int:
@@ -99,7 +119,7 @@ def check(image: Image, say: Say) -> int:
     from piety.objects.check import check_image
 
     broken = False
-    for problem in check_image(image):
+    for problem in check_image(image, say.doing("checking")):
         broken = True
         say.out(f"{problem}\n")
     if not broken:
@@ -182,7 +202,10 @@ def diff(image: Image, say: Say, one: str, other: str | None, all: bool, as_json
     if as_json:
         import json
 
-        facts = [{"sign": each.sign, "what": each.what, "lines": each.lines} for each in found]
+        facts = [
+            {"sign": each.sign, "what": each.what, "lines": [line.removeprefix(": ") for line in each.lines]}
+            for each in found
+        ]
         say.out(json.dumps(facts, indent=2) + "\n")
     else:
         with image.look():
@@ -210,16 +233,76 @@ def _go_back(image: Image, say: Say, find: Callable[[Any], Any], dry_run: bool) 
         for line in rollback.told(image, going):
             say.out(f"{line}\n")
     if not dry_run:
-        rollback.go_back(image, going)
+        rollback.go_back(image, going, tick=say.doing("going back"))
         for notice in going.notices:
             say.err(f"note: {notice}\n")
     return 0
+
+
+def fork(image: Image, say: Say, when: str, place: str) -> Rest:
+    """Make a home of its own, as this one was at a moment."""
+    from piety import boot
+    from piety.objects import transfer
+
+    boot.require_free(place)
+    with image.look():
+        beginning = transfer.fork(image, when)
+
+    def run() -> int:
+        boot.found(place, beginning(say.doing("copying")))
+        say.out(f"a new home at {place}\n")
+        return 0
+
+    return run
+
+
+def export(image: Image, say: Say, when: str | None, path: str, shown: str) -> Rest:
+    """Write a moment, or now, into a portable snapshot; `path` is absolute, `shown` what the person wrote."""
+    from piety.objects import transfer
+
+    with image.look():
+        write = transfer.export(image, when, path)
+
+    def run() -> int:
+        write(say.doing("writing"))
+        say.out(f"{os.path.getsize(path):,} bytes in {shown}\n")
+        return 0
+
+    return run
+
+
+def pack(image: Image, say: Say, keep: str) -> Rest:
+    """Let go of the past that is older than `keep`; snapshots of it are written to files first."""
+    from piety.objects.transfer import Packing
+
+    with image.look():
+        packing = Packing(image, keep)
+    say.err(f"{packing.plan}\n")
+
+    def run() -> int:
+        say.out(f"{packing.run(say.progress)}\n")
+        return 0
+
+    return run
+
+
+def backup(image: Image, say: Say, folder: str) -> Rest:
+    """Bring a backup in a folder up to date."""
+    from piety.objects import transfer
+
+    run_backup = transfer.backup(image, folder)
+
+    def run() -> int:
+        say.out(f"{run_backup()}\n")
+        return 0
+
+    return run
 
 
 VERBS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
         evaluate, code_list, code_show, code_import, code_export, info, check, tasks,
-        log, snapshot, snapshots, diff, rollback, undo,
+        log, snapshot, snapshots, diff, rollback, undo, fork, export, pack, backup,
     )
 }  # fmt: skip

@@ -15,6 +15,7 @@ from piety import streams
 from piety.browser import wire
 from piety.errors import PietyError
 from piety.places import command
+from piety.progress import Progress
 from piety.streams import tell
 
 QUIET = 1.0  # seconds of waiting about which nothing is said
@@ -52,17 +53,18 @@ def perform(connection: wire.Wire, verb: str, read: Callable[[], str] | None = N
     try:
         wait = _Wait(connection.home, arguments.get("source"))
         request(connection, verb, **arguments)
-        while True:
-            try:
-                kind, body = receive(connection, wait.tell)
-                wait.is_over = True
-                if kind == wire.EXIT:
-                    return int(body)
-                _take(connection, kind, body, read or sys.stdin.readline)
-            except KeyboardInterrupt:
-                if read is None and "source" not in arguments:
-                    raise
-                connection.send(wire.INTERRUPT)
+        with Progress() as progress:
+            while True:
+                try:
+                    kind, body = receive(connection, wait.tell)
+                    wait.is_over = True
+                    if kind == wire.EXIT:
+                        return int(body)
+                    _take(connection, kind, body, read or sys.stdin.readline, progress)
+                except KeyboardInterrupt:
+                    if read is None and "source" not in arguments:
+                        raise
+                    connection.send(wire.INTERRUPT)
     except wire.Gone:
         raise Stopped("the system stopped before it had answered; what it reported done is done") from None
 
@@ -137,7 +139,10 @@ def _tell_of_silence(home: str) -> bool:
     return True
 
 
-def _take(connection: wire.Wire, kind: bytes, body: bytes, read: Callable[[], str]) -> None:
+def _take(connection: wire.Wire, kind: bytes, body: bytes, read: Callable[[], str], progress: Progress) -> None:
+    if kind == wire.PROGRESS:
+        progress(*json.loads(body))
+        return
     (streams.err if kind == wire.ERR else streams.out)(body.decode("utf-8", "surrogatepass"))
     if kind == wire.ASK:
         connection.send(wire.LINE, read().encode("utf-8", "surrogateescape"))

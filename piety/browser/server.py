@@ -14,7 +14,9 @@ import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from piety import __version__, verbs
@@ -24,11 +26,13 @@ from piety.browser.editing import Editing
 from piety.errors import PietyError
 from piety.objects.turns import Outcome
 from piety.places import SOCKET
+from piety.scheduler.requests import promise
 from piety.scheduler.signals import block_here
 from piety.scheduler.system import System
 
 Frame = tuple[bytes, bytes]
 
+PERIOD = 0.1  # seconds between two words on how far something is
 PAUSE = 0.2  # seconds from an attach to making the next terminal: the one that attaches has its prompt by then
 
 
@@ -44,9 +48,10 @@ class Connection:
         if not self._writer.is_closing():
             self._writer.write(wire.frame(kind, body))
 
-    def say(self) -> verbs.Say:
+    def say(self, progress: verbs.Progress | None = None) -> verbs.Say:
         """Where a command says things, from any thread."""
-        return verbs.Say(partial(self.send_from_anywhere, wire.OUT), partial(self.send_from_anywhere, wire.ERR))
+        out, err = (partial(self.send_from_anywhere, kind) for kind in (wire.OUT, wire.ERR))
+        return verbs.Say(out, err) if progress is None else verbs.Say(out, err, progress)
 
     async def drain(self) -> None:
         """Wait until most of what was sent is read at the other end."""
@@ -146,7 +151,8 @@ class Server:
     # -- the verbs of all commands
 
     async def _perform(self, connection: Connection, verb: str, arguments: dict[str, Any]) -> None:
-        asked, say = _Asked(self.system, connection), connection.say()
+        asked = _Asked(self.system, connection)
+        say = connection.say(asked.progress)
         if verb == "enter" and await self._leaves(**arguments):
             connection.send(wire.EXIT, str(shell.LEFT).encode())
             return
@@ -170,6 +176,8 @@ class Server:
     async def _status_of(self, future: Any, tell: Callable[[Outcome], int]) -> int:
         """The exit status of a command; an outcome is told first."""
         done = await asyncio.wrap_future(future)
+        if callable(done):  # the rest of a verb, which takes long and needs no turn
+            done = await asyncio.wrap_future(_beside(done))
         return done if isinstance(done, int) else tell(done)
 
     async def _edit(self, connection: Connection, **arguments: Any) -> None:
@@ -273,6 +281,15 @@ class _Asked:
         self.lines: asyncio.Queue[str] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._are_gone = False
+        self._told = 0.0
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell how far something is; called in any thread.  Raises `Stopped` if they are gone."""
+        if self._are_gone:
+            raise verbs.Stopped("nobody waits for it any more")
+        if (now := monotonic()) - self._told >= PERIOD:
+            self._told = now
+            self._connection.send_from_anywhere(wire.PROGRESS, json.dumps([what, done, total]))
 
     def ask(self, text: str) -> str:
         """Ask for a line of input, after showing a text; called in the turn thread."""
@@ -303,6 +320,21 @@ class _Asked:
         self._are_gone = True
         self.lines.put_nowait("")
         self._system.withdraw(self.future)
+
+
+def _beside(work: Callable[[], Any]) -> Future[Any]:
+    """Have something done in a thread of its own, which ends with the process at the latest."""
+    future = promise()
+
+    def run() -> None:
+        block_here()
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="piety-beside", daemon=True).start()
+    return future
 
 
 def _understood(request: Frame) -> tuple[str, dict[str, Any]]:

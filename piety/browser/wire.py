@@ -13,11 +13,11 @@ import select
 
 from piety.places import SOCKET
 
-PROTOCOL = 1
+PROTOCOL = 2
 LONGEST = 1 << 26  # bytes in a frame: more is not a frame, but somebody else's words
 _LONGEST_PATH = 100  # bytes in the address of a Unix socket, less some that systems differ in
 
-HELLO, OUT, ERR, ASK, EXIT = b"h", b"o", b"e", b"a", b"x"  # from the system
+HELLO, OUT, ERR, ASK, EXIT, PROGRESS = b"h", b"o", b"e", b"a", b"x", b"p"  # from the system
 REQUEST, LINE, INTERRUPT, KEYS, SIZE = b"r", b"l", b"i", b"k", b"s"  # from who asks
 
 

@@ -27,6 +27,7 @@ from piety.objects.compiling import flags_of
 from piety.objects.connection import ImageConnection
 from piety.objects.nodes import children, is_tree
 from piety.objects.paths import brief, step
+from piety.objects.portable import Tick, no_tick
 from piety.objects.storage import ImageStorage
 from piety.objects.variables import Group
 from piety.objects.world import Definition, Module
@@ -38,15 +39,19 @@ SHOWN = 20  # so many objects with the same fault are named, the others counted
 KEPT = 5_000  # so many objects are in memory at most
 
 
-def check_image(image: Image) -> Iterator[str]:
-    """What is broken in an image, a line each; nothing is written, and memory is as it was."""
+def check_image(image: Image, tick: Tick = no_tick) -> Iterator[str]:
+    """What is broken in an image, a line each; nothing is written, and memory is as it was.
+
+    `tick` is told how many objects of how many were read, and may raise to stop it.
+    """
     yield from image.storage.check_log()
     with image.reading() as connection:
-        yield from _Check(image, connection).run()
+        yield from _Check(image, connection, tick).run()
 
 
 class _Check:
-    def __init__(self, image: Image, connection: ImageConnection) -> None:
+    def __init__(self, image: Image, connection: ImageConnection, tick: Tick) -> None:
+        self._tick = tick
         self._storage: ImageStorage = image.storage
         self._connection = connection
         self._find_class: Callable[..., Any] = connection.db().classFactory
@@ -74,6 +79,7 @@ class _Check:
                 yield from self._report(fault, place)
             self._count()
             place += 1
+            self._tick(place, len(self._storage))
         for oid in self._storage.oids():
             if u64(oid) not in self._seen:
                 yield from self._read_unreachable(oid)

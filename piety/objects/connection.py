@@ -135,6 +135,15 @@ class ImageConnection(Connection):
         """The objects known to have changed since the last savepoint; not those that were made since."""
         return [obj for obj in self._registered_objects if obj._p_oid not in self._added]
 
+    def oids_of_its_own(self) -> list[bytes]:
+        """The objects of a world that is in a file of its own; none for one that is in the image's file."""
+        oids = getattr(self._db.storage, "oids_in_file", None)
+        return [] if oids is None else oids()
+
+    def in_memory(self) -> list[bytes]:
+        """The numbers of the objects that are in memory, and of those to which they refer."""
+        return [oid for oid, _obj in self._cache.items()]
+
     def stored(self, obj: Any) -> bytes:
         """The record that the image has of `obj`."""
         record: bytes = self._storage.load(obj._p_oid)[0]

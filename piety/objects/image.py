@@ -75,11 +75,11 @@ class Image:
         self.session = ""  # the name of the terminal that the turn comes from
         self.printed: list[tuple[str, str]] = []  # what the turn has written to terminals: session, text
         self._renames: dict[str, str] = {}
-        self._pasts: dict[bytes, ImageConnection] = {}  # those of the past that were used last
+        self._pasts: dict[tuple[bytes, bool], ImageConnection] = {}  # those of the past that were used last
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
         try:
             self._connection: ImageConnection = self._db.open(Transactions())
-            self._turns = Turns(self._connection, self._db.storage, _user())
+            self._turns = Turns(self._connection, self._db.storage, user_name())
             if create:
                 self._make_world()
             self.world: World = self._find_world()
@@ -189,9 +189,10 @@ class Image:
         """A connection that reads what was there when the turn of this number was done, and cannot write."""
         from piety.objects.past import open_past
 
-        if (found := self._pasts.pop(tid, None)) is None:
-            found = open_past(self._db, tid)
-        self._pasts[tid] = found  # the last one used comes last
+        key = tid, self.is_packed(tid)
+        if (found := self._pasts.pop(key, None)) is None:
+            found = open_past(self._db, tid, self._home)
+        self._pasts[key] = found  # the last one used comes last
         if len(self._pasts) > PASTS:
             del self._pasts[next(iter(self._pasts))]  # it goes with the last of its objects
         return found
@@ -219,9 +220,17 @@ class Image:
                 with self.storage.log() as log:
                     oids = changed_between(log, moments[0].tid, moments[1].tid)
                 with self.world_at(moments[0]) as before, self.world_at(moments[1]) as after:
+                    for side in (before, after):  # what was packed away is told by the portable snapshot only
+                        oids |= {oid for oid in side.oids_of_its_own() if not self.storage.has(oid)}
                     return Worlds(before, after, longest, all).differences(oids)
 
             return Diff(find)
+
+    def is_packed(self, tid: bytes) -> bool:
+        """Whether what was at the moment of this turn was packed away; a portable snapshot may have it still."""
+        from piety.objects.past import is_packed
+
+        return is_packed(self.storage, tid)
 
     def roll_back(self, when: Any, user: str | None = None) -> GoingBack:
         """Give everything the state that it had at a moment, in one turn; what was done, with what to say about it.
@@ -468,7 +477,8 @@ def current() -> Image:
     return image
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs this process."""
     try:
         import pwd
 

@@ -22,6 +22,8 @@ from piety.objects.changes import never_changes
 from piety.objects.connection import ImageConnection, ImageDB, name_of
 from piety.objects.image import current
 from piety.objects.moments import shown, time_of
+from piety.objects.portable import PortableStorage, archived
+from piety.objects.storage import ImageStorage
 from piety.objects.transactions import Transactions
 from piety.objects.variables import MISSING, RestingNames
 
@@ -100,15 +102,27 @@ class Past:
         return f"<the world of {self.words}>"
 
 
-def open_past(db: ImageDB, tid: bytes) -> ImageConnection:
-    """A connection to read with what was there at a moment.  Raises `PietyError` if nothing was, or it has not come."""
+def is_packed(storage: ImageStorage, tid: bytes) -> bool:
+    """Whether what was at the moment of this turn was packed away."""
+    return u64(tid) + 1 < u64(storage.packed)
+
+
+def open_past(db: ImageDB, tid: bytes, home: str) -> ImageConnection:
+    """A connection to read with what was there at a moment.
+
+    Raises `PietyError` if nothing was, if it was packed away, or has not come.
+    """
     when, last = time_of(tid), db.lastTransaction()
     if tid > last and when > time.time() + 1:
         raise PietyError(f"{shown(when)} has not come yet; its world cannot be looked at")
     with db.storage.log() as log:
-        first = next(log.forwards()).tid
-    if tid < first:
-        raise PietyError(f"this image begins at {shown(time_of(first))}; there is nothing before that")
+        first = next(log.forwards())
+    if is_packed(db.storage, tid):
+        if (path := archived(home, tid)) is None:
+            raise PietyError(f"what was before {shown(time_of(db.storage.packed))} was packed away, but for snapshots")
+        db, last = ImageDB(PortableStorage(path), class_factory=db.classFactory), tid
+    elif tid < first.tid:
+        raise PietyError(f"this image begins at {shown(time_of(first.tid))}; there is nothing before that")
     transactions = Transactions()
     connection: ImageConnection = db.open(transactions, before=p64(u64(min(tid, last)) + 1))
     transactions.begin()

@@ -20,6 +20,7 @@ from ZODB.serialize import referencesf
 from piety.errors import PietyError
 from piety.objects.moments import exactly
 from piety.objects.naming import described
+from piety.objects.portable import Portable, Tick, archived, no_tick
 from piety.objects.snapshots import Moment, find_moment
 from piety.objects.turnlog import LoggedTurn, Record, TurnLog
 from piety.objects.turns import SYSTEM
@@ -54,12 +55,16 @@ class GoingBack:
         self.changes: list[Change] = []
         self.turns = self.later = 0
         self.notices: list[str] = []
+        self.archive: Portable | None = None  # which has the states, if the image's file has not
 
-    def states(self, log: TurnLog) -> Iterator[tuple[bytes, bytes, bytes]]:
+    def states(self, log: TurnLog, tick: Tick) -> Iterator[tuple[bytes, bytes, bytes]]:
         """Each object, the turn of its newest record, and the state that it gets."""
-        for change in self.changes:
+        for done, change in enumerate(self.changes):
+            tick(done, len(self.changes))
             state = change.state
-            if state is None:
+            if self.archive is not None:
+                state = self.archive.load(change.oid)[0]
+            elif state is None:
                 state = log.state(log.record(change.place))
             if state is not None:
                 yield change.oid, change.serial, state
@@ -69,13 +74,16 @@ def to_moment(image: Image, when: Any) -> GoingBack:
     """What it takes to have the whole world as it was at a moment.  Raises `PietyError` if that is before the image."""
     moment = find_moment(image, when)
     going = GoingBack(f"roll back to {moment.words}", moment)
+    if image.is_packed(moment.tid):
+        _to_archived(image, going)
+        return going
     kept = kept_objects(image)
     newest: dict[bytes, bytes] = {}  # the objects that have changed since, with the turn of the newest record
     places: dict[bytes, int] = {}  # and where the last record before stands
     with image.storage.log() as log:
         turn = None
         for turn in log.backwards():
-            if turn.tid <= moment.tid:
+            if turn.tid <= moment.tid or turn.status == "p":
                 break
             going.turns += 1
             for record in turn.records():
@@ -92,6 +100,26 @@ def to_moment(image: Image, when: Any) -> GoingBack:
             elif not _is_same(log, image.storage.place(oid), place):
                 going.changes.append(Change(oid, newest[oid], place))
     return going
+
+
+def _to_archived(image: Image, going: GoingBack) -> None:
+    """The same where the past was packed away, with a snapshot that was written to a file.
+
+    What of it is no longer in the image is made again, under its number.
+    """
+    image.past(going.moment.tid)  # which raises why it cannot be looked at
+    path = archived(str(image.home), going.moment.tid)
+    assert path is not None
+    kept, then = kept_objects(image), set()
+    going.archive = Portable(path)
+    with image.storage.log() as log:
+        for oid, _tid, record in going.archive.records():
+            then.add(oid)
+            newest = log.record(place) if (place := image.storage.place(oid)) else None
+            if oid not in kept and (newest is None or log.state(newest) != record):
+                going.changes.append(Change(oid, bytes(8) if newest is None else newest.tid, 0))
+        going.turns = sum(1 for turn in log.backwards() if turn.status != "p")
+    going.later = sum(1 for oid in image.storage.oids() if oid not in then and oid not in kept)
 
 
 def of_turn(image: Image, tid: bytes | None = None) -> GoingBack:
@@ -148,6 +176,8 @@ def _find(log: TurnLog, tid: bytes | None, kept: set[bytes]) -> tuple[LoggedTurn
             is_it = changes_something(turn, kept)
         else:
             is_it = turn.tid <= tid
+        if turn.status == "p":
+            raise PietyError("the turns before this were packed away; none of them can be undone")
         if is_it:
             if turn.place <= 4:
                 break
@@ -208,8 +238,8 @@ def told(image: Image, going: GoingBack) -> Iterator[str]:
         if len(names) == NAMED:
             yield "  ..."
             break
-        record = image.storage.load(change.oid)[0]
-        if not _is_inner(record):
+        record = image.connection.record(change.oid)
+        if record is not None and not _is_inner(record):
             names[described(image, change.oid, record)] = None
             yield f"  {list(names)[-1]}"
 
@@ -223,10 +253,11 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def go_back(image: Image, going: GoingBack, user: str | None = None) -> None:
+def go_back(image: Image, going: GoingBack, user: str | None = None, tick: Tick = no_tick) -> None:
     """Write it; what memory holds of code, tasks and timers follows.  `going.notices` has what is to be said of that.
 
-    Raises `CommitFailed` if it cannot be written, and then nothing has changed.
+    `tick` is told how many objects of how many are written, and may raise to stop it.  Raises `CommitFailed` if it
+    cannot be written.  Then nothing has changed.
     """
     if not going.changes:
         return
@@ -234,7 +265,7 @@ def go_back(image: Image, going: GoingBack, user: str | None = None) -> None:
     with image.look():
         modules, definitions = turns.importer.ran(), turns.evaluator.ran()
     with image.storage.log() as log:
-        turns.rewrite(going.states(log), going.what, user)
+        turns.rewrite(going.states(log, tick), going.what, user)
     try:
         with image.turn("the code follows", SYSTEM):
             image.renew_names()

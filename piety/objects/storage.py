@@ -21,6 +21,7 @@ here in `tests/objects/test_storage.py` (the setting `install_requires` pins ZOD
     FileStorage._used_index     whether `_restore_index` gave one, when it is open
     FileStorage._check_sanity   whether an index fits the file; the transaction that ends at its end
     FileStorage._finish         makes a voted transaction count
+    FileStorage._initIndex      gives it another index
     FileStorage._finish_finish  its end: flush, fsync, `_pos`, `_index`
     FileStorage._pos, ._nextpos the end of the last transaction, and of the one that is being written
     FileStorage._index, ._tindex  where each object's newest record stands, and those of the one being written
@@ -91,6 +92,8 @@ class ImageStorage(FileStorage):
         self._saved_at = time.monotonic()
         self._saved_pos = -1
         self._broken = False  # whether the files still have to be mended
+        self._has_ended = False
+        self._packed: bytes | None = None  # up to which moment; None as long as nobody has asked
         self._forked = False  # whether this is the copy in a child of the process that has the image
         try:
             super().__init__(path, **options)
@@ -103,6 +106,8 @@ class ImageStorage(FileStorage):
         _opened.add(self)
 
     def close(self) -> None:
+        with self._lock:  # a pack may be about to put its file here
+            self._has_ended = True
         _opened.discard(self)
         self._save_index()  # here, because FileStorage does it after it has let the lock go
         with contextlib.suppress(OSError):  # it may hold bytes in its buffer for which there is no room, or need
@@ -123,6 +128,8 @@ class ImageStorage(FileStorage):
 
     def _restore_index(self) -> Any:
         """The newest saved index that fits the file; and the file's end is made whole before it is read further."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._file_name}.pack")  # of a pack that was not finished
         here, ahead = f"{self._file_name}.index", f"{self._file_name}.index.ahead"
         found = {name: saved for name in (here, ahead) if (saved := self._read_index(name)) is not None}
         newest = max(found, key=lambda name: found[name][1], default=None)
@@ -303,6 +310,34 @@ class ImageStorage(FileStorage):
             forget_read()
         self._broken = False
 
+    def take_file(self, path: str, index: fsIndex, end: int) -> None:
+        """Put another file in the place of the image's, in one step; called with the commit lock held."""
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        with self._files.write_lock(), self._lock:
+            if self._has_ended:  # then another process may have the image already
+                raise CommitFailed("the system stops, so nothing was packed")
+            self._files.empty()
+            os.replace(path, self._file_name)
+            self._file.close()
+            self._file = open(self._file_name, "r+b")
+            index_file.close(self._index)
+            self._initIndex(index, self._tindex)
+            self._pos = end
+            self._saved_pos, self._packed = -1, None
+            _sync_folder(os.path.dirname(self._file_name))
+            self._save_index()
+
+    @property
+    def packed(self) -> bytes:
+        """The moment up to which the past was packed; zeros if it never was."""
+        if self._packed is None:
+            from piety.objects.packing import packed_up_to
+
+            with self.log() as log:
+                self._packed = packed_up_to(log)
+        return self._packed
+
     def become_child(self) -> None:
         """After a fork, in the child: it can read the image as it is on disk, and nothing else.
 
@@ -353,6 +388,14 @@ class ImageStorage(FileStorage):
         wrong = sum(self._index.get(oid) != place for oid, place in index.iteritems())
         if end == self._pos and (wrong or len(index) != len(self._index)):
             yield f"the index is wrong about {wrong} objects; stop the system and delete {self._file_name}.index"
+
+
+def _sync_folder(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 _opened: WeakSet[ImageStorage] = WeakSet()

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ZODB.FileStorage.format import DATA_HDR, DATA_HDR_LEN, TRANS_HDR, TRANS_HDR_LEN
 
 BEGIN = 4  # the bytes before the first transaction
+STEP = 1 << 24  # bytes that are copied at once
 
 
 class Record:
@@ -37,10 +38,13 @@ class Record:
 class LoggedTurn:
     """One transaction of the log: a turn, or several that were committed together."""
 
-    def __init__(self, log: TurnLog, place: int, end: int, first: int, tid: bytes, who: str, what: str) -> None:
+    def __init__(
+        self, log: TurnLog, place: int, end: int, first: int, tid: bytes, status: str, who: str, what: str
+    ) -> None:
         self._log, self._first = log, first
         self.place, self.end = place, end
         self.tid = tid
+        self.status = status  # " ", or "p" where only some of its records are left
         self.who, self.what = who, what
 
     def records(self) -> Iterator[Record]:
@@ -88,6 +92,17 @@ class TurnLog:
             yield turn
             place = turn.end
 
+    def copy(self, target: int, end: int, tick: Callable[[int, int], None]) -> None:
+        """Copy the log up to a byte into another file, sharing the room on the disk where the file system can."""
+        place = 0
+        while place < end:
+            tick(place, end)
+            size = min(STEP, end - place)
+            try:
+                place += os.copy_file_range(self._file, target, size, place, place)
+            except (OSError, AttributeError):  # two file systems, or none that can
+                place += os.pwrite(target, os.pread(self._file, size, place), place)
+
     def turn_of(self, record: Record) -> LoggedTurn:
         """The turn that has written a record."""
         header = os.pread(self._file, DATA_HDR_LEN, record.place)
@@ -95,13 +110,13 @@ class TurnLog:
 
     def _turn(self, place: int) -> LoggedTurn:
         head = os.pread(self._file, TRANS_HDR_LEN + 600, place)
-        tid, length, _status, who, what, extension = struct.unpack_from(TRANS_HDR, head)
+        tid, length, status, who, what, extension = struct.unpack_from(TRANS_HDR, head)
         if len(head) < TRANS_HDR_LEN + who + what:
             head = os.pread(self._file, TRANS_HDR_LEN + who + what, place)
         names = head[TRANS_HDR_LEN : TRANS_HDR_LEN + who + what]
         first = place + TRANS_HDR_LEN + who + what + extension
         user, label = (part.decode("utf-8", "replace") for part in (names[:who], names[who:]))
-        return LoggedTurn(self, place, place + length + 8, first, tid, user, label)
+        return LoggedTurn(self, place, place + length + 8, first, tid, status.decode("latin-1"), user, label)
 
     def record(self, place: int) -> Record:
         """The record that stands at a byte of the file."""
