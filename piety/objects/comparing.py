@@ -43,6 +43,8 @@ class _Brief(reprlib.Repr):
             return f"<an int of {x.bit_length():,} bits>"
         if kind.__module__ == "builtins" and kind in (dict, list, tuple, set, frozenset, *_ATOMS):
             return super().repr1(x, level)
+        if kind.__module__.startswith("piety."):  # a value of our own, such as an event or a moment
+            return self.repr_instance(x, level)
         if isinstance(x, type) or kind.__name__ in ("function", "builtin_function_or_method", "module"):
             return str(getattr(x, "__qualname__", kind.__name__))
         held = held_by(x)

@@ -326,8 +326,9 @@ class Turns:
             turn = done[0][0]
             label, user = turn.label, turn.user or self.user
             if len(done) > 1:
-                label = "; ".join(dict.fromkeys(turn.label for turn, _outcome in done))
-                user = ", ".join(dict.fromkeys(turn.user or self.user for turn, _outcome in done))
+                told = [turn for turn, outcome in done if _is_told(turn, outcome)] or [turn for turn, _outcome in done]
+                label = "; ".join(dict.fromkeys(turn.label for turn in told))
+                user = ", ".join(dict.fromkeys(turn.user or self.user for turn in told))
             self._commit(one_line(label, DESCRIPTION), user)
         elif not stay_open:
             self._transactions.abort()
@@ -572,6 +573,11 @@ def one_line(text: str, longest: int = 200) -> str:
     lines = text.splitlines()
     more = len(lines) > 1 or (bool(lines) and len(lines[0]) > longest)
     return "" if not lines else lines[0][:longest] + (" ..." if more else "")
+
+
+def _is_told(turn: Turn, outcome: Outcome) -> bool:
+    """Whether the log names a turn among those that are committed with it: it has done something, for somebody."""
+    return turn.user != SYSTEM and outcome is not QUIET and outcome.error is None
 
 
 def _written_or_told(write: Callable[[], Any]) -> Any:

@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from piety.objects.image import Image
-from piety.objects.turns import QUIET, Outcome, Turn
+from piety.objects.turns import QUIET, SYSTEM, Outcome, Turn
 from piety.scheduler import clock
 from piety.scheduler.effects import Begin, Effects
 from piety.scheduler.events import Due, doors
@@ -98,7 +98,7 @@ class TaskTurn(Turn):
 class _LookAround(Turn):
     """The first turn of each pass: to read in the image what has become ready."""
 
-    label = "the turn loop"
+    label, user = "the turn loop", SYSTEM
     runs_user_code = False
 
     def __init__(self, loop: Loop) -> None:

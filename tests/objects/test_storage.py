@@ -634,6 +634,45 @@ def test_last_turn(system: System) -> None:
     assert (turn.who, turn.what, turn.tid) == ("eve", "x = 1 ...", system.image.storage.lastTransaction())
 
 
+# -- looking back
+
+
+def test_what_was_before_a_turn_is_found_as_the_library_finds_it(path: Path) -> None:
+    """For each object and each turn, while the file grows, and after it was opened anew."""
+    turns(path, 30)
+    with opened(path) as storage:
+        for again in range(3):
+            with storage.log() as log:
+                tids = [turn.tid for turn in log.backwards()]
+            for oid in storage.oids():
+                for tid in (*tids, bytes(8), b"\xff" * 8):
+                    assert storage.loadBefore(oid, tid) == FileStorage.loadBefore(storage, oid, tid)
+            data = TransactionMetaData("me", f"more {again}")
+            storage.tpc_begin(data)
+            for oid in list(storage.oids())[:3]:
+                record, serial = storage.load(oid)
+                storage.store(oid, serial, record, "", data)
+            storage.tpc_vote(data)
+            storage.tpc_finish(data)
+
+
+def test_a_long_way_back_is_not_read_from_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is walked in memory: two headers are read, however many revisions are between them."""
+    turns(path, 300)
+    with opened(path) as storage:
+        with storage.log() as log:
+            first = [turn.tid for turn in log.backwards()][-3]
+        read: list[int] = []
+        header = FileStorage._read_data_header
+        monkeypatch.setattr(FileStorage, "_read_data_header", lambda *args: read.append(1) or header(*args))
+        revisions = max(sum(1 for _ in storage.log().revisions(storage.place(oid))) for oid in storage.oids())
+        for oid in storage.oids():
+            read.clear()
+            storage.loadBefore(oid, first)
+            assert len(read) <= 2
+    assert revisions > 100
+
+
 # -- what cannot be opened
 
 
@@ -663,8 +702,8 @@ def test_image_that_cannot_be_read_is_told(path: Path) -> None:
 
 def test_private_names_are_there() -> None:
     """The names that the head of `storage.py` lists, each where it says."""
-    storage = {"_restore_index", "_save_index", "_check_sanity", "_finish", "_finish_finish"}
-    assert storage <= set(dir(FileStorage))
+    names = "_lookup_pos _read_data_header _loadBack_impl _initIndex _restore_index _save_index _check_sanity"
+    assert {*names.split(), "_finish", "_finish_finish"} <= set(dir(FileStorage))
     assert set(inspect.signature(FileStorage._finish).parameters) == {"self", "tid", "u", "d", "e"}
 
 
