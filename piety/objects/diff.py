@@ -110,7 +110,7 @@ class Worlds:
         """What is different, of all objects that may be."""
         before, after = self._sides
         nodes: dict[bytes, tuple[State | None, State | None]] = {}
-        names: dict[str, set[str]] = {"variables": set(), "definitions": set(), "modules": set()}
+        names: dict[str, set[str]] = {table: set() for table in _TABLES.values()}
         objects: list[Difference] = []
         for oid in sorted(oids):
             if before.record(oid) == after.record(oid):
@@ -133,6 +133,7 @@ class Worlds:
         code = [each for name in sorted(names["variables"]) for each in self.variable(name)]
         code += [each for name in sorted(names["definitions"]) for each in self.definition(name)]
         code += [each for name in sorted(names["modules"]) for each in self.module(name)]
+        code += [each for name in sorted(names["texts"]) for each in self.text(name)]
         return code + sorted(objects, key=lambda each: each.what)
 
     # -- what has a name
@@ -160,6 +161,10 @@ class Worlds:
     def module(self, name: str) -> Iterator[Difference]:
         """The source of a module."""
         yield from self._code(f"module {name}", *(_module(side, name) for side in self._sides))
+
+    def text(self, name: str) -> Iterator[Difference]:
+        """A text that came under a name, or went from it."""
+        yield from self._code(f"text {name!r}", *(_text(side, name) for side in self._sides))
 
     def _code(self, what: str, old: str | None, new: str | None) -> Iterator[Difference]:
         if old != new:
@@ -190,7 +195,7 @@ class Worlds:
         """A tree of which these are all nodes."""
         before, after = self._sides
         nodes = {oid: (before.take(oid), after.take(oid)) for oid in oids}
-        yield from self._trees(nodes, {"variables": set(), "definitions": set(), "modules": set()})
+        yield from self._trees(nodes, {table: set() for table in _TABLES.values()})
 
     def _trees(self, nodes: dict[bytes, Any], names: dict[str, set[str]]) -> Iterator[Difference]:
         """The trees of which some nodes changed; what is in the tables of Piety is put into `names`."""
@@ -203,8 +208,7 @@ class Worlds:
                     old.update(keys(nodes[oid][0]))
                     new.update(keys(nodes[oid][1]))
         for what, (old, new) in found.items():
-            table = {"world.workspace.variables": "variables", "world.workspace.definitions": "definitions",
-                     "world.modules.table": "modules"}.get(what)  # fmt: skip
+            table = _TABLES.get(what)
             if table is not None:
                 prefix = "workspace." if table == "variables" else ""
                 touched = {key for key in {**old, **new} if not _are_same(old, new, key)}
@@ -237,6 +241,10 @@ class Worlds:
         return f"{next(each for each in reversed(nodes[oid]) if each is not None)[0].__name__} {u64(oid):#x}"
 
 
+_TABLES = {
+    "world.workspace.variables": "variables", "world.workspace.definitions": "definitions",
+    "world.modules.table": "modules", "world.texts": "texts",
+}  # fmt: skip
 # Tables of Piety that a person sees in another form, or not at all.
 _OURS = ("world.workspace", "world.modules", "world.tasks", "world.history", "world.texts", "root")
 
@@ -321,6 +329,11 @@ def _module(side: ImageConnection, name: str) -> str | None:
         return decode_source(content.data)
     except (SyntaxError, UnicodeDecodeError):  # it was kept as it came
         return content.data.decode("utf-8", "backslashreplace")
+
+
+def _text(side: ImageConnection, name: str) -> str | None:
+    found = (side.root()["world"].texts or {}).get(name)
+    return None if found is None else str(found)
 
 
 def _whole(source: str | None) -> str:

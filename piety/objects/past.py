@@ -89,6 +89,8 @@ class Past:
         if name == "world":
             return self.world
         value = self._variable(name)
+        if value is MISSING and name == "texts":
+            return self.texts
         return current().definition(name) if value is MISSING else value
 
     def get(self, obj: Any) -> Any:

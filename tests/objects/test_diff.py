@@ -56,6 +56,8 @@ def noted(system: System) -> System:
         ("world.extra = 5", ["~ world", "    + .extra: 5"]),
         ("texts['letter'].insert(1, 0, 'and ')", ["~ text 'letter'", "    @@ -1,2 +1,2 @@", "     one", "    -two",
                                                   "    +and two"]),
+        ("del texts['letter']", ["- text 'letter'", "    @@ -1,2 +0,0 @@", "    -one", "    -two"]),
+        ("texts['new'] = Text('a\\n')", ["+ text 'new'", "    @@ -0,0 +1,1 @@", "    +a"]),
         ("del world.tree[3]", ["~ world.tree", "    - [3]: Note *"]),
         ("world.tree[77] = 5; world.tree[-1] = 6", ["~ world.tree", "    + [-1]: 6", "    [77]: Note * -> 5"]),
         ("world.tree[77].title = 'changed'", ["~ Note *", "    .title: '77' -> 'changed'"]),

@@ -179,6 +179,8 @@ def test_evaluating_in_the_past(system: System) -> None:
     assert system.run("past.evaluate('len(items)')") == 2
     assert system.run("past.evaluate('y = factor; [f(x) * y for x in sorted(items)]')") == [30, 50]
     assert system.run("past.evaluate('world.workspace') is world.workspace") is False
+    system.run("texts['t'] = Text('then')", "snapshot('texts')", "texts['t'].set('now')")
+    assert system.run("str(at('texts').evaluate(\"texts['t']\"))") == "then"
     assert isinstance(system.fail("past.evaluate('nothing')"), NameError)
     assert isinstance(system.fail("past.evaluate('1 +')"), SyntaxError)
     assert system.run("items, factor") == ([3, 1, 5], 0)
