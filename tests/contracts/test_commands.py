@@ -15,6 +15,9 @@ from served import Served
 
 Told = tuple[int, str, str]
 
+# The numbers of statements and of objects, times, sizes, and how much the turns of the running system have done beside.
+DIFFERS = r"<statement \d+>|0x[0-9a-f]+|[\d-]+ \d\d:\d\d:\d\d(\.\d+)?( +\w+ +\d+ )?|-[0-9a-f]{16}|[\d,.]+ (MB|kB|bytes|objects?|turns?)\b"
+
 CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "a value": (("eval", "40 + 2"), ""),
     "nothing to show": (("eval", "None"), ""),
@@ -61,6 +64,45 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "a script that leaves after a failure": (("shell",), "1 / 0\nquit()\n2\n"),
     "a script that notices": (("shell",), "import threading\nk = threading.Lock()\n"),
     "an empty script": (("shell",), ""),
+    "a snapshot": (("snapshot", "first", "-m", "a note"), ""),
+    "a snapshot that is there": (("snapshot", "first"), ""),
+    "a snapshot without a name": (("snapshot", " "), ""),
+    "something to go back from": (("eval", "gone = 1; kept = [2]"), ""),
+    "another thing": (("eval", "world.thing = [1, 2]"), ""),
+    "the snapshots": (("snapshots",), ""),
+    "the log": (("log", "-n", "4"), ""),
+    "the log of a thing": (("log", "--object", "gone"), ""),
+    "the log of what is plain": (("log", "--object", "1 + 1"), ""),
+    "the log of nobody": (("log", "--who", "nobody"), ""),
+    "the log since a snapshot": (("log", "--since", "first"), ""),
+    "the log since no time": (("log", "--since", "never"), ""),
+    "what is different": (("diff", "first"), ""),
+    "what is different as data": (("diff", "first", "--json"), ""),
+    "what is different from the beginning": (("diff", "2 years ago"), ""),
+    "what is not different": (("diff", "first", "first"), ""),
+    "what would be undone": (("undo", "--dry-run"), ""),
+    "undo": (("undo",), ""),
+    "redo": (("undo",), ""),
+    "undo of no turn": (("undo", "2001-01-01"), ""),
+    "what would go back": (("rollback", "first", "--dry-run"), ""),
+    "going back": (("rollback", "first"), ""),
+    "going back to nothing": (("rollback", "nowhere"), ""),
+    "what is there then": (("eval", "'gone' in globals(), kept"), ""),
+    "a trial": (("eval", "with trial() as t: t.evaluate('kept.append(5)'); print(t.diff())"), ""),
+    "bringing back": (("eval", "kept.append(3)\nrevert('kept', 'first')"), ""),
+    "a fork to where something is": (("fork", "first", "."), ""),
+    "exporting a moment": (("export", "first", "first.piety"), ""),
+    "exporting over a file": (("export", "source.py"), ""),
+    "exporting to nowhere": (("export", "nowhere/first.piety"), ""),
+    "exporting to no file": (("export",), ""),
+    "a backup": (("backup", "saved"), ""),
+    "a pack of nothing": (("pack",), ""),
+    "a pack of no time": (("pack", "--keep", "soon"), ""),
+    "a pack": (("pack", "--keep", "0"), ""),
+    "a snapshot that was packed": (("eval", "at('first')['kept'], 'gone' in at('first').evaluate('[*locals()]')"), ""),
+    "going back to what was packed": (("rollback", "first"), ""),
+    "no snapshot any more": (("snapshot", "first", "--delete"), ""),
+    "no such snapshot": (("snapshot", "first", "--delete"), ""),
     "wrong usage": (("eval", "--nonsense"), ""),
     "no such command": (("fly",), ""),
 }
@@ -90,11 +132,9 @@ def folder(tmp_path: Path) -> Path:
 
 def told(served: Served, arguments: tuple[str, ...], stdin: str, folder: Path) -> Told:
     """What a command does: its exit status, output, errors; without what differs from home to home."""
+    (folder / "first.piety").unlink(missing_ok=True)  # of the other home
     done = served.piety(*arguments, stdin=stdin, cwd=folder)
-    both = [
-        re.sub(r"<statement \d+>|0x[0-9a-f]+", "<...>", text.replace(str(served.home), "HOME"))
-        for text in (done.stdout, done.stderr)
-    ]
+    both = [re.sub(DIFFERS, "<...>", text.replace(str(served.home), "HOME")) for text in (done.stdout, done.stderr)]
     return done.returncode, both[0], both[1]
 
 
