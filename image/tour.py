@@ -227,6 +227,38 @@ yours, and the source of a module is a text: let it edit itself.
     >>> del texts["poem"]
 """,
     """\
+The past
+
+Nothing of it is gone. Give this moment a name, and do something foolish.
+
+    >>> snapshot("before the accident")
+    <snapshot 'before the accident' of ...>
+    >>> shopping.clear(); fridge.clear()
+    >>> diff("shopping", "before the accident")
+    ~ shopping
+    ...
+    >>> past = at("before the accident")
+    >>> past["fridge"].keys()
+    dict_keys(['door', 'shelf'])
+
+So bring it back: one thing at a time, or everything, with `piety rollback` at
+your own shell. Here the two share a list, and they shall do so again.
+
+    >>> revert("shopping", "before the accident")
+    ~ shopping
+    ...
+    >>> fridge["door"] = shopping
+
+What you are not sure of, try out first. Nothing of it happens.
+
+    >>> with trial() as t:
+    ...     t.evaluate("del fido, shopping"); len(t.diff())
+    3
+    >>> fido
+    Fido, who can sit and roll over
+    >>> del past, snapshots["before the accident"]
+""",
+    """\
 Time to stop
 
 Leave with `exit`, or pull the plug: it makes no difference. Then start

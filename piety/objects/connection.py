@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 from persistent import Persistent
 from transaction.interfaces import TransientError
@@ -42,6 +42,22 @@ from piety.objects.transactions import Transactions
 
 
 class _Reader(ObjectReader):
+    _plain: ClassVar[set[type]] = set()  # classes of which a ghost is made with nothing but the class
+
+    def _persistent_load(self, reference: Any) -> Any:
+        """The object of a reference; the usual kind goes a shorter way, as a node of a BTree has hundreds of them."""
+        if type(reference) is tuple and type(reference[1]) is type and reference[1] in self._plain:
+            oid, kind = reference
+            obj = self._cache.get(oid)
+            if obj is None:
+                obj = kind.__new__(kind)
+                self._cache.new_ghost(oid, obj)
+            return obj
+        obj = super()._persistent_load(reference)
+        if type(reference) is tuple and type(reference[1]) is type and type(obj) is reference[1]:
+            self._plain.add(reference[1])
+        return obj
+
     def getState(self, pickle: bytes) -> Any:
         try:
             return super().getState(pickle)

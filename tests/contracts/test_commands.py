@@ -166,3 +166,26 @@ def test_a_running_system_is_the_one_that_is_asked(homes: tuple[Served, Served])
     """The command does not open the image beside it."""
     _resting, running = homes
     assert int(running.evaluate("import os; os.getpid()")) == running.process
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("log", "--all"), ("log", "--object", "world"), ("snapshots", "--json"), ("diff", "1 hour ago"), ("diff", "looked"),
+        ("rollback", "looked", "--dry-run"), ("undo", "--dry-run"), ("eval", "at('looked')['y'], at('looked').world.notes"),
+        ("eval", "diff('y', 'looked')"), ("eval", "history('y')"), ("eval", "revert('y', 'looked', dry_run=True)"),
+        ("check",), ("info",), ("export", "looked", "first.piety"), ("eval", "with trial() as t: t.evaluate('y = 9'); print(t.diff())"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_who_only_looks_leaves_no_trace(homes: tuple[Served, Served], folder: Path, arguments: tuple[str, ...]) -> None:
+    """The image's file is the same byte for byte afterwards."""
+    for served in homes:
+        if "looked" not in served.piety("snapshots").stdout:
+            served.evaluate("y = 1; world.notes = [1]")
+            served.piety("snapshot", "looked")
+            served.evaluate("y = 2; world.notes.append(2)")
+        file = served.home / "image" / "image.fs"
+        before = file.read_bytes()
+        _status, _out, _err = told(served, arguments, "", folder)
+        assert file.read_bytes() == before
