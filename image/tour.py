@@ -252,8 +252,9 @@ your own shell. Here the two share a list, and they shall do so again.
 What you are not sure of, try out first. Nothing of it happens.
 
     >>> with trial() as t:
-    ...     t.evaluate("del fido, shopping"); len(t.diff())
-    3
+    ...     t.evaluate("del fido, shopping"); print(t.diff())
+    - fido = ...
+    - shopping = ...
     >>> fido
     Fido, who can sit and roll over
     >>> del past, snapshots["before the accident"]
