@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ZODB.utils import u64
 
 from piety.objects.broken import is_missing
+from piety.objects.codediff import by_definition
 from piety.objects.comparing import CLIPPED, brief, compare, is_same, unified
 from piety.objects.connection import ImageConnection
 from piety.objects.naming import Names
@@ -156,20 +157,28 @@ class Worlds:
 
     def definition(self, name: str) -> Iterator[Difference]:
         """A function, class or import of the workspace."""
-        yield from self._code(f"{name} (code)", *(_definition(side, name) for side in self._sides))
+        before, after = self._sides
+        yield from self._code(f"{name} (code)", _definition(before, name), _definition(after, name), unified)
 
     def module(self, name: str) -> Iterator[Difference]:
         """The source of a module."""
-        yield from self._code(f"module {name}", *(_module(side, name) for side in self._sides))
+        before, after = self._sides
+        yield from self._code(f"module {name}", _module(before, name), _module(after, name), by_definition)
 
     def text(self, name: str) -> Iterator[Difference]:
         """A text that came under a name, or went from it."""
-        yield from self._code(f"text {name!r}", *(_text(side, name) for side in self._sides))
+        before, after = self._sides
+        yield from self._code(f"text {name!r}", _text(before, name), _text(after, name), unified)
 
-    def _code(self, what: str, old: str | None, new: str | None) -> Iterator[Difference]:
+    def _code(
+        self, what: str, old: str | None, new: str | None, tell: Callable[[str, str], Iterator[str]]
+    ) -> Iterator[Difference]:
+        if old is None or new is None:
+            sign, tell = "+" if old is None else "-", unified
+        else:
+            sign = "~"
         if old != new:
-            sign = "+" if old is None else "-" if new is None else "~"
-            yield Difference(sign, what, list(unified(_whole(old), _whole(new))))
+            yield Difference(sign, what, list(tell(_whole(old), _whole(new))))
 
     # -- objects
 

@@ -20,6 +20,7 @@ from ZODB.serialize import referencesf
 from piety.errors import PietyError
 from piety.objects.moments import exactly
 from piety.objects.naming import described
+from piety.objects.nodes import nodes
 from piety.objects.portable import Portable, Tick, archived, no_tick
 from piety.objects.snapshots import Moment, find_moment
 from piety.objects.turnlog import LoggedTurn, Record, TurnLog
@@ -193,15 +194,10 @@ def changes_something(turn: LoggedTurn, kept: set[bytes]) -> bool:
 
 def kept_objects(image: Image) -> set[bytes]:
     """The objects that no rollback reaches: the root, the snapshots, and what was typed at the shell."""
-    connection = image.connection
-    root = connection.root()
-    todo = [each._p_oid for each in (image.snapshots, image.world.history) if each is not None]
-    found = {root._p_oid, *todo}
-    while todo:
-        for oid in referencesf(image.storage.load(todo.pop())[0]):
-            if oid not in found:
-                found.add(oid)
-                todo.append(oid)
+    found = {image.connection.root()._p_oid}
+    for table in (image.snapshots, image.world.history):
+        for oid in nodes(image.connection.take, table._p_oid) if table is not None else ():
+            found |= {oid, *referencesf(image.storage.load(oid)[0])}
     return found
 
 
