@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,11 +25,8 @@ def take_in(path: str, place: str) -> None:
             boot.found(place, transfer.fill_from_backup(path))
         else:
             with Portable(Path(path)) as snapshot:
-                snapshot.verify(lambda done, total: progress("verifying", done, total))
-                boot.found(
-                    place,
-                    transfer.fill_from(snapshot, user_name(), lambda done, total: progress("importing", done, total)),
-                )
+                snapshot.verify(partial(progress, "verifying"))
+                boot.found(place, transfer.fill_from(snapshot, user_name(), partial(progress, "importing")))
                 missing = missing_classes(snapshot.manifest)
                 for name in missing:
                     streams.tell(f"it has objects of {name}, which cannot be found here; they are broken until it is")

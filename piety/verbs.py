@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from piety.errors import PietyError
@@ -39,7 +40,7 @@ class Say:
 
     def doing(self, what: str) -> Callable[[int, int], None]:
         """The progress of one thing."""
-        return lambda done, total: self.progress(what, done, total)
+        return partial(self.progress, what)
 
 
 def evaluate(image: Image, say: Say, source: str) -> int:

@@ -6,11 +6,14 @@ the image's file, which what is written later does not change.  A plan that is s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +34,19 @@ if TYPE_CHECKING:
 
 KEEP = "30 days"  # what a pack keeps if nobody says more
 _RESERVE = 1 << 24  # bytes that are to be left on the disk
+
+_busy = threading.Lock()  # one that reads much of the image's file, or replaces it, at a time
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    if not _busy.acquire(blocking=False):
+        raise PietyError("a pack, an export or a backup of this image is going on; try again when it is done")
+    try:
+        yield
+    finally:
+        _busy.release()
+
 
 Filled = Callable[[str], None]  # makes an image file at a path
 
@@ -82,7 +98,12 @@ def export(image: Image, when: str | None, path: str) -> Callable[[Tick], None]:
     found = Moment(image.storage.lastTransaction(), "now") if when is None else find_moment(image, when)
     kept = image.snapshots.get(when) if when is not None and image.snapshots is not None else None
     writing = _Export(image, found, "" if kept is None else kept.name, "" if kept is None else kept.note)
-    return lambda tick: writing.run(Path(path), tick)
+
+    def run(tick: Tick) -> None:
+        with _alone():
+            writing.run(Path(path), tick)
+
+    return run
 
 
 def fill_from(snapshot: Portable, user: str, tick: Tick) -> Filled:
@@ -196,15 +217,19 @@ class Packing:
         """Do it; what came of it, in a line."""
         if self._turn is None:
             return "nothing was packed"
+        with _alone():
+            return self._run(tick)
+
+    def _run(self, tick: Callable[[str, int, int], None]) -> str:
         for path, writing in self._exports:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            writing.run(path, lambda done, total, path=path: tick(f"writing {path.name}", done, total))  # type: ignore[misc]
+            writing.run(path, partial(tick, f"writing {path.name}"))
             with Portable(path) as written:
-                written.verify(lambda done, total, path=path: tick(f"verifying {path.name}", done, total))  # type: ignore[misc]
+                written.verify(partial(tick, f"verifying {path.name}"))
         storage = self._image.storage
         stop = p64(u64(self._turn) + 1)
         try:
-            packed = pack_file(storage, stop, self._roots, lambda done, total: tick("packing", done, total))
+            packed = pack_file(storage, stop, self._roots, partial(tick, "packing"))
         except OSError as error:
             raise NoAccess(f"nothing was packed: {error.strerror or error}") from error
         if not packed:
@@ -240,8 +265,9 @@ def backup(image: Image, folder: str) -> Callable[[], str]:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             _wait_for_a_name(before)
-            repozo.main(["--backup", "--quick", "--repository", folder, "--file", path])
-            _copy_snapshots(home / SNAPSHOTS, Path(folder, SNAPSHOTS))
+            with _alone():
+                repozo.main(["--backup", "--quick", "--repository", folder, "--file", path])
+                _copy_snapshots(home / SNAPSHOTS, Path(folder, SNAPSHOTS))
         except OSError as error:
             raise NoAccess(f"the backup cannot be written to {folder}: {error.strerror or error}") from error
         except SystemExit as error:  # that is how it tells

@@ -208,6 +208,21 @@ def test_one_that_is_stopped_leaves_all_as_it_was(begun: System, step: int) -> N
     assert pack(begun).startswith("packed")
 
 
+def test_one_at_a_time_reads_or_replaces_the_file(begun: System, tmp_path: Path) -> None:
+    refused = []
+
+    def others(_what: str, done: int, _total: int) -> None:
+        if not refused:
+            for other in (lambda: backup(begun, tmp_path / "backup"), lambda: pack(begun)):
+                with pytest.raises(PietyError, match="is going on; try again when it is done"):
+                    other()
+                refused.append(done)
+
+    assert pack(begun, tick=others).startswith("packed")
+    assert len(refused) == 2
+    assert "written to" in backup(begun, tmp_path / "backup")
+
+
 def test_a_full_disk_leaves_all_as_it_was(begun: System, monkeypatch: pytest.MonkeyPatch) -> None:
     before = begun.file()[1]
     real = os.replace
