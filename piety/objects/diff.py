@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from persistent import Persistent
 from ZODB.utils import u64
 
 from piety.objects.broken import is_missing
@@ -222,7 +223,7 @@ class Worlds:
                 prefix = "workspace." if table == "variables" else ""
                 touched = {key for key in {**old, **new} if not _are_same(old, new, key)}
                 names[table] |= {prefix + key for key in touched if type(key) is str}
-            elif self._all or not what.startswith(_OURS):
+            elif self._all or not (what.startswith(_OURS) or self._names.is_inner(what)):
                 lines = list(compare(old, new, "", self._longest))
                 if lines:
                     yield Difference("~", what, lines)
@@ -262,7 +263,7 @@ def _is_for_people(kind: Any) -> bool:
     """Whether a person has heard of objects of this class."""
     if issubclass(kind, Text):
         return True
-    return is_missing(kind) or not kind.__module__.startswith("piety.") or kind.__name__ in ("World", "Task")
+    return is_missing(kind) or not kind.__module__.startswith("piety.") or kind.__name__ in ("World", "Handler")
 
 
 def _linked(nodes: dict[bytes, Any]) -> list[set[bytes]]:
@@ -287,7 +288,13 @@ def _attributes(state: State) -> Any:
     kind, held = state
     if type(held) is not dict:
         return held
+    if kind.__name__ == "Handler":  # a task: its queues are Piety's affair
+        held = {name: value for name, value in held.items() if not _is_ours(value)}
     return _Attributes({name: value for name, value in held.items() if kind is not World or name not in _OF_WORLD})
+
+
+def _is_ours(value: Any) -> bool:
+    return isinstance(value, Persistent) and type(value).__module__.startswith("piety.")
 
 
 _OF_WORLD = ("workspace", "modules", "history", "texts", "tasks")  # what the world has that is Piety's own

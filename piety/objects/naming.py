@@ -13,7 +13,7 @@ from piety.objects.connection import ImageConnection
 from piety.objects.nodes import State, children, is_tree, items, leaf
 from piety.objects.paths import step
 from piety.objects.variables import MISSING, Group
-from piety.objects.world import Definition
+from piety.objects.world import Definition, World
 
 if TYPE_CHECKING:
     from piety.objects.image import Image
@@ -73,10 +73,15 @@ class Names:
     def __init__(self, connection: ImageConnection) -> None:
         self._connection = connection
         self._found: dict[bytes, str] | None = None
+        self._inner: set[str] = set()  # the names of what hangs on objects of Piety's own classes
         self._trees: dict[bytes, tuple[str, str]] = {}  # those of several nodes: their class, and what they are called
 
     def get(self, oid: bytes) -> str | None:
         return self._all().get(oid)
+
+    def is_inner(self, name: str) -> bool:
+        """Whether this is a part of something of Piety's own, such as the queue of a task."""
+        return name in self._inner
 
     def _all(self) -> dict[bytes, str]:
         if self._found is None:
@@ -117,7 +122,10 @@ class Names:
             for each in values:
                 if isinstance(each, Persistent) and each._p_oid not in found:
                     way = step(kind, state, each._p_oid)
-                    found[each._p_oid] = way.removeprefix("workspace.") if kind is Group else found[oid] + way
+                    name = way.removeprefix("workspace.") if kind is Group else found[oid] + way
+                    if kind.__module__.startswith("piety.") and kind not in (Group, World):
+                        self._inner.add(name)
+                    found[each._p_oid] = name
                     todo.append(each._p_oid)
 
     def tree_with(self, oid: bytes, state: State) -> str | None:

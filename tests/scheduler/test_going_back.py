@@ -162,3 +162,57 @@ def test_what_waits_for_a_socket_goes_back(running: Running) -> None:
     assert opened[-1] == frozenset()
     back(running)
     assert opened[-1] == frozenset({"door"})
+
+
+def test_a_diff_tells_of_tasks_what_a_person_knows_of_them(running: Running) -> None:
+    running.run(TAKE, "a = spawn(message, take, name='clerk'); b = spawn(message, take, name='other')", "snapshot('then')")
+    running.run("a.suspend(); send(b, 1)", "c = spawn(message, take, name='new')")
+    running.go()
+    told = repr(running.image.diff("then")).splitlines()
+    assert "~ a" in told
+    assert any("suspended" in line for line in told)
+    assert "~ got" in told
+    assert not any("_tree" in line or "Queue" in line or "world.tasks" in line for line in told)
+
+
+# -- trials
+
+
+def test_no_effect_leaves_a_trial(running: Running, tmp_path: Path) -> None:
+    """No task is started or sent to, nothing is asked of the host, no signal given."""
+    running.run(NOTE, TAKE, "a = spawn(message, take); b = spawn(signal('s'), take)")
+    source = f"host(note, {str(tmp_path / 'noted')!r}, 'tried', then=take); send(a, 1); notify('s'); c = spawn(every(1), take)"
+    running.run(f"with trial() as t:\n    {source}\n    assert len(tasks()) == 4 and len(t.diff()) > 0")
+    running.go(10)
+    assert running.run("got, len(tasks())") == ([], 2)
+    assert not (tmp_path / "noted").exists()
+    assert running.failed() == []
+    running.run(f"with trial() as t:\n    {source}; t.keep()")
+    running.until("[each for each in got if getattr(each, 'value', None) == 'TRIED']")
+    assert 1 in running.run("got")
+    assert (tmp_path / "noted").read_text() == "tried\n"
+    assert running.failed() == []
+
+
+def test_a_trial_in_a_task(running: Running) -> None:
+    """And what the task does around it happens."""
+    running.run("got = []")
+    running.run(
+        "def work(what):\n    got.append(what)\n    with trial() as t:\n        got.append('tried')\n        if what == 2: t.keep()\n"
+        "    got.append(len(got))"
+    )
+    running.run("t = spawn(message, work); send(t, 1); send(t, 2)")
+    running.go()
+    assert running.run("got") == [1, 1, 2, "tried", 4]
+    assert running.failed() == []
+
+
+def test_watchers_are_told_of_what_was_kept_only(running: Running) -> None:
+    running.run(TAKE, "from persistent import Persistent\nclass C(Persistent): n = 0", "world.c = C(); world.d = C()")
+    running.run("w = spawn(changed(world.c), take)")
+    running.run("with trial(): world.c.n = 5")
+    running.go()
+    assert running.run("len(got)") == 0
+    running.run("world.c.n = 1\nwith trial() as t:\n    world.c.n = 2; t.keep()\nworld.d.n = 3")
+    running.go()
+    assert running.run("len(got)") == 1
