@@ -158,6 +158,11 @@ class Changes:
     def touched(self) -> list[Any]:
         return [obj for obj, _digest in self._touched.values() if obj._p_changed is not None]
 
+    def held(self) -> list[Any]:
+        """What this turn has touched or written, and has plain mutables in memory."""
+        found = dict(self._stored) | {oid: obj for oid, (obj, _digest) in self._touched.items()}
+        return [obj for obj in found.values() if _may_hold_mutables(obj)]
+
     def touch(self, objects: Iterable[Any]) -> None:
         """Count `objects`, of which the parts were left in memory by an earlier turn, as touched by this one."""
         for obj in objects:

@@ -341,7 +341,8 @@ class Turns:
     def pause(self) -> Pause:
         """Save what the turn that runs has done so far, and let memory rest as at its end; then it goes on.
 
-        What is brought into the namespace is fetched again at its next use.
+        What is brought into the namespace is fetched again at its next use.  Plain objects stay the same ones, so that
+        what a function still holds of them can be changed after the pause.
         """
         self._find_changes()
         self._hold()
@@ -354,8 +355,10 @@ class Turns:
             self._written |= pause.written
             self.variables.settle()
             pause.notices = self._notices.about_this_turn()
-            self._rest(self.shown.hold())
+            held = self.changes.held()
+            self._rest([*self.shown.hold(), *held])
             self._go_on(pause)
+            self.changes.touch(held)
         finally:
             self._allow()
         return pause

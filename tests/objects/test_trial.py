@@ -140,3 +140,18 @@ def test_any_trial_leaves_what_was_before_or_what_it_did(
             seen.append(image.show(image.evaluate(STATE + ", [hasattr(f, 'mark'), hasattr(Note, 'mark')]").value))
             assert list(check_image(image)) == []
     assert seen[0] == seen[1]
+
+
+def test_what_a_function_holds_can_be_changed_after_a_look(begun: System) -> None:
+    """To look at the differences within a turn lets memory rest; the plain objects in it stay the same ones."""
+    begun.run("""
+def work():
+    tags, new = world.note.tags, Note()
+    world.new, more = new, new.tags
+    tags.append(1); more.append(1); rows.append(1)
+    len(diff(world.note, image.storage.lastTransaction()))
+    tags.append(2); more.append(2); rows.append(2)
+work()
+""")
+    assert begun.run("world.note.tags, world.new.tags, rows, same is rows") == ([1, 2], [1, 2], [1, 1, 2], True)
+    assert begun.elsewhere("world.note.tags, world.new.tags, rows") == ["([1, 2], [1, 2], [1, 1, 2])"]
