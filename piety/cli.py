@@ -408,6 +408,117 @@ def check(home: Home) -> int:
     return home.perform("check")
 
 
+# -- finding
+
+
+def _fact(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """Facts as they are written: name=value."""
+    found = []
+    for text in texts:
+        name, equals, value = _as_text(text).partition("=")
+        if not equals or not name.isidentifier():
+            raise click.BadParameter(f"{text!r} is no fact; write name=value")
+        found.append((name, _value(value)))
+    return found
+
+
+def _value(text: str) -> Any:
+    """A number, if it is written as one; else the text."""
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if value == value and "_" not in text:
+            return value
+    return text
+
+
+def _places(refs: tuple[str, ...]) -> list[list[str]]:
+    """References, each with what it is as a path from here."""
+    return [[_as_text(ref), os.path.abspath(ref)] for ref in refs]
+
+
+@piety.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--fact", "facts", cls=_Option, multiple=True, callback=_fact, metavar="NAME=VALUE", help="A fact of each."
+)
+@click.option("--tag", "tags", cls=_Option, multiple=True, metavar="TAG", help="A tag of each.")
+@_with_home
+def keep(home: Home, paths: tuple[str, ...], facts: list[tuple[str, Any]], tags: tuple[str, ...]) -> int:
+    """Make objects of files and folders, to be found by what they are."""
+    facts = [*facts, *(("tag", _as_text(tag)) for tag in tags)]
+    return home.perform("keep", paths=list(map(os.path.abspath, paths)), facts=facts)
+
+
+class _Find(_Command):
+    """`find` has no short options: `-tag:done` is a part of its query."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        return _Option(
+            ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help, help="Show this and exit."
+        )
+
+
+@piety.command(cls=_Find, context_settings={"ignore_unknown_options": True})
+@click.argument("query", nargs=-1, type=click.UNPROCESSED, metavar="QUERY...")
+@click.option("--as-of", "as_of", cls=_Option, metavar="T", help="As of a snapshot or a time.")
+@click.option("--facets", cls=_Option, is_flag=True, help="The facts of what is found, to narrow it by.")
+@click.option("--most", cls=_Option, type=int, default=50, metavar="N", help="So many at most (50); 0 for all.")
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@_with_home
+def find(home: Home, query: tuple[str, ...], as_of: str | None, facets: bool, most: int, as_json: bool) -> int:
+    """Find what was kept (exit status 1 if nothing is): kind:note tag:draft '"some words"' 'size>99' -tag:done"""
+    words, when = _as_text(" ".join(query)), as_of and _as_text(as_of)
+    return home.perform("find", query=words, as_of=when, facets=facets, most=most, as_json=as_json)
+
+
+@piety.command()
+@click.argument("ref")
+@_with_home
+def show(home: Home, ref: str) -> int:
+    """Show an object: 0x1f, a variable, world.notes, or the path of a file that was kept."""
+    return home.perform("show", ref=_as_text(ref), path=os.path.abspath(ref))
+
+
+@piety.command()
+@click.argument("refs", nargs=-1, required=True, metavar="REF...")
+@click.option("--to", "folder", cls=_Option, required=True, metavar="FOLDER", help="Where to write them.")
+@_with_home
+def take(home: Home, refs: tuple[str, ...], folder: str) -> int:
+    """Write objects to the host again, byte for byte, with their names and times."""
+    return home.perform("take", refs=_places(refs), folder=os.path.abspath(folder), shown=folder)
+
+
+@piety.command()
+@click.argument("refs", nargs=-1, required=True, metavar="REF...")
+@_with_home
+def forget(home: Home, refs: tuple[str, ...]) -> int:
+    """Remove entries; `piety undo` brings them back."""
+    return home.perform("forget", refs=_places(refs))
+
+
+@piety.command()
+@click.argument("path", metavar="FOLDER")
+@_with_home
+def same(home: Home, path: str) -> int:
+    """Tell what differs between a folder and what was kept of it (exit status 1 if anything does).
+
+    "+" was not kept, "-" is gone, "!" is another, "~" has another mode or time.
+    """
+    return home.perform("same", path=os.path.abspath(path))
+
+
+@piety.command()
+@click.option("--since", cls=_Option, metavar="T", help="What came and went since a snapshot or a time.")
+@click.option("--json", "as_json", cls=_Option, is_flag=True, help="Print JSON.")
+@_with_home
+def sizes(home: Home, since: str | None, as_json: bool) -> int:
+    """Show objects and bytes by class."""
+    return home.perform("sizes", since=since and _as_text(since), as_json=as_json)
+
+
 # -- history
 
 

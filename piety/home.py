@@ -97,6 +97,8 @@ class Home:
 
                 with there as image, Progress() as progress:
                     status = verbs.VERBS[verb](image, verbs.Say(streams.out, streams.err, progress), **arguments)
+                    while isinstance(status, verbs.More):
+                        status = status.work(image)
                     return status if isinstance(status, int) else status()
             connection = there
         from piety.browser import remote

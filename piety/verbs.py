@@ -4,8 +4,8 @@ A verb is a function of the open image, of something to say things with, and of 
 status.  So the same function serves a command on a resting system, which opens the image itself, and one on a running
 system, which sends the name of the verb and the arguments over the socket (see `browser/server.py`).
 
-What takes long is done in two steps: the verb gives, in place of the status, what is left to do, which needs no turn:
-so turns go on meanwhile.
+What takes long is done in two steps: the verb gives, in place of the status, what is left to do: a function, which
+needs no turn, so that turns go on meanwhile; or `More`, which needs some.
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ from piety.objects.turns import Outcome
 
 Progress = Callable[[str, int, int], None]
 Rest = Callable[[], int]  # what is left of a verb, to be done beside the turns; gives the exit status
+
+
+class More:
+    """What is left of a verb that needs turns again: other turns may come in between.  It gives what a verb gives."""
+
+    def __init__(self, work: Callable[[Image], Any]) -> None:
+        self.work = work
 
 
 class Stopped(PietyError):
@@ -300,10 +307,122 @@ def backup(image: Image, say: Say, folder: str) -> Rest:
     return run
 
 
+# -- finding
+
+
+def keep(image: Image, say: Say, paths: list[str], facts: list[tuple[str, Any]]) -> More:
+    """Keep files and folders of the host, in a turn for each portion; the paths are absolute."""
+    from piety.objects.takingin import TakingIn
+
+    given: dict[str, Any] = {}
+    for name, value in facts:
+        given.setdefault(name, []).append(value)
+    taking = TakingIn(image, given, lambda line: say.err(f"{line}\n"), say.doing("keeping"))
+    taking.begin(paths)
+
+    def go_on(_image: Image) -> int | More:
+        if taking.go_on():
+            return More(go_on)
+        counts = {"new": taking.new, "changed": taking.changed, "as they were": taking.same, "gone": taking.gone}
+        say.out(", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing to keep")
+        say.out("\n")
+        return 1 if taking.left else 0
+
+    return More(go_on)
+
+
+def find(image: Image, say: Say, query: str, as_of: str | None, facets: bool, most: int, as_json: bool) -> int:
+    """What fulfils a query: a line each, or its facets."""
+    import json
+
+    from piety.objects.finding import find, line_of
+
+    with image.look():
+        found = find(query, at=as_of)
+        if facets:
+            listing = found.facets()
+            say.out(f"{json.dumps(listing.as_dict(), indent=2) if as_json else listing!r}\n")
+            return 0 if listing.count else 1
+        count, rows, notes = found.rows(most, say.doing("reading the log"))
+    for note in notes:
+        say.err(f"note: {note}\n")
+    if as_json:
+        say.out(json.dumps({"found": count, "entries": rows}, indent=2) + "\n")
+    else:
+        for row in rows:
+            say.out(f"{line_of(row)}\n")
+        if count > len(rows):
+            say.out(f"... and {count - len(rows):,} more\n")
+    return 0 if count else 1
+
+
+def show(image: Image, say: Say, ref: str, path: str) -> int:
+    """An object: its facts, and its text or its repr."""
+    from piety.objects.showing import shown
+
+    with image.look():
+        say.out(f"{shown(image, ref, path)}\n")
+    return 0
+
+
+def take(image: Image, say: Say, refs: list[list[str]], folder: str, shown: str) -> int:
+    """Write objects into a folder of the host, of which `folder` is the absolute path."""
+    from piety.objects.showing import resolve
+    from piety.objects.takingin import take_out
+
+    faults: list[str] = []
+    with image.look():
+        objects = [resolve(image, ref, path) for ref, path in refs]
+        written = take_out(objects, folder, faults.append, say.doing("writing"))
+    for fault in faults:
+        say.err(f"{fault}\n")
+    say.out(f"{written:,} file{'s' if written != 1 else ''} written into {shown}\n")
+    return 1 if faults else 0
+
+
+def forget(image: Image, say: Say, refs: list[list[str]]) -> int:
+    """Remove entries; of a folder, also those of all that lies in it."""
+    from piety.objects.showing import resolve
+    from piety.objects.takingin import forget_all
+
+    with image.turn(f"forget {' '.join(ref for ref, _path in refs)}"):
+        count = sum(forget_all(image, resolve(image, ref, path, is_entry=True), ref) for ref, path in refs)
+    say.out(f"{count:,} entr{'ies' if count != 1 else 'y'} removed\n")
+    return 0
+
+
+def same(image: Image, say: Say, path: str) -> int:
+    """What differs between a folder and what was kept of it; `path` is absolute."""
+    from piety.objects.takingin import differences
+
+    count = 0
+    with image.look():
+        for sign, place in differences(image, path):
+            count += 1
+            say.out(f"{sign} {place if place.isprintable() else repr(place)}\n")
+    return 1 if count else 0
+
+
+def sizes(image: Image, say: Say, since: str | None, as_json: bool) -> int:
+    """Objects and bytes by class; with `since`, what came from then on."""
+    from piety.objects.references import sizes
+
+    with image.look():
+        found = sizes(since)
+        if as_json:
+            import json
+
+            say.out(json.dumps(found.rows, indent=2) + "\n")
+        else:
+            say.out(f"{found!r}\n")
+    return 0
+
+
 VERBS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
         evaluate, code_list, code_show, code_import, code_export, info, check, tasks,
         log, snapshot, snapshots, diff, rollback, undo, fork, export, pack, backup,
+        keep, find, show, take, forget, same, sizes,
     )
 }  # fmt: skip

@@ -176,6 +176,8 @@ class Server:
     async def _status_of(self, future: Any, tell: Callable[[Outcome], int]) -> int:
         """The exit status of a command; an outcome is told first."""
         done = await asyncio.wrap_future(future)
+        while isinstance(done, verbs.More):  # others have their turns meanwhile
+            done = await asyncio.wrap_future(self.system.call(done.work, "the rest of a command"))
         if callable(done):  # the rest of a verb, which takes long and needs no turn
             done = await asyncio.wrap_future(_beside(done))
         return done if isinstance(done, int) else tell(done)

@@ -186,6 +186,22 @@ class ImageConnection(Connection):
             other._storage = own
             other.close()
 
+    @contextmanager
+    def reading(self, load: Callable[[bytes], tuple[bytes, bytes]]) -> Iterator[ImageConnection]:
+        """A connection that reads records, and their turns, as `load` gives them by the number of the object."""
+        transactions = Transactions()
+        other: ImageConnection = self._db.open(transactions)
+        own, report = other._storage, other.on_load
+        other._storage = _Loading(own, load)
+        transactions.begin()
+        try:
+            yield other
+        finally:
+            transactions.abort()
+            other.cacheMinimize()
+            other._storage, other.on_load = own, report
+            other.close()
+
     def put_back(self, obj: Any, record: bytes) -> None:
         """Give an object, in the turn that runs, the state of an earlier record."""
         obj._p_activate()
@@ -229,6 +245,19 @@ class _View:
         finally:
             self._saved.index = now
         return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+
+class _Loading:
+    """A storage whose records come from somewhere else."""
+
+    def __init__(self, storage: Any, load: Callable[[bytes], tuple[bytes, bytes]]) -> None:
+        self._storage, self._load = storage, load
+
+    def load(self, oid: bytes, version: str = "") -> tuple[bytes, bytes]:
+        return self._load(oid)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)

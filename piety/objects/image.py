@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from piety.objects.diff import Diff
+    from piety.objects.findindex import FindIndex
     from piety.objects.modules import ModulesOf
     from piety.objects.past import Past
     from piety.objects.rollback import GoingBack
     from piety.objects.snapshots import Moment
 
 IMAGE_FILE = "image/image.fs"  # in a home
+FIND_INDEX = "image/find"  # how the names of the index's files begin
 ROOT, SNAPSHOTS = "world", "snapshots"
 PASTS = 20  # so many moments of the past are kept open
 
@@ -74,6 +76,7 @@ class Image:
         self.effects: set[int] = set()  # and of the effects that they asked for
         self.session = ""  # the name of the terminal that the turn comes from
         self.printed: list[tuple[str, str]] = []  # what the turn has written to terminals: session, text
+        self._find_index: Any = None  # `findindex.FindIndex`, from the first question on
         self._renames: dict[str, str] = {}
         self._pasts: dict[tuple[bytes, bool], ImageConnection] = {}  # those of the past that were used last
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
@@ -138,7 +141,21 @@ class Image:
         """The file in which the image lives."""
         return self._db.storage
 
+    @property
+    def find_index(self) -> FindIndex:
+        """The index by which things are found; it may be behind, see `following.catch_up`."""
+        if self._find_index is None:
+            from piety.objects.findindex import FindIndex
+
+            self._find_index = FindIndex(f"{self._home}/{FIND_INDEX}")
+        return self._find_index
+
     # -- within a turn
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the turn that runs has touched nothing since it began or paused."""
+        return self._turns.is_untouched()
 
     def pause(self) -> Pause:
         """A place in the turn that runs, to which it can return; see `Turns.pause`."""
@@ -271,6 +288,8 @@ class Image:
         self._turns.importer.remove()
         self._turns.close()
         self._pasts.clear()
+        if self._find_index is not None:
+            self._find_index.close()
         self._close_store()
 
     def _close_store(self) -> None:

@@ -6,6 +6,7 @@ in a plain list there is seen by nobody else, and forgotten.
 
     past = at("yesterday 18:00")
     past.world.notes; past.texts["letter"]; past.modules["notes"]; past.evaluate("len(world.notes)")
+    past.find("kind:note")
 """
 
 from __future__ import annotations
@@ -92,6 +93,12 @@ class Past:
         if value is MISSING and name == "texts":
             return self.texts
         return current().definition(name) if value is MISSING else value
+
+    def find(self, query: str = "", **facts: Any) -> Any:
+        """The entries of then that fulfil a query; see `finding.find`."""
+        from piety.objects.finding import find
+
+        return find(query, at=self, **facts)
 
     def get(self, obj: Any) -> Any:
         """A persistent object as it was.  Raises `PietyError` if it was not there."""

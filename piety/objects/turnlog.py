@@ -84,9 +84,8 @@ class TurnLog:
             yield turn
             end = turn.place
 
-    def forwards(self) -> Iterator[LoggedTurn]:
-        """The turns, from the first on."""
-        place = BEGIN
+    def forwards(self, place: int = BEGIN) -> Iterator[LoggedTurn]:
+        """The turns, from the first on, or from the one that begins at a byte of the file."""
         while place < self.end:
             turn = self._turn(place)
             yield turn

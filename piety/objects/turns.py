@@ -262,7 +262,7 @@ class Turns:
                 interrupts.allow()
             try:
                 value = turn.work()
-                if self._pauses or not self._is_untouched() or (turn.show and value is not None):
+                if self._pauses or not self.is_untouched() or (turn.show and value is not None):
                     self._find_changes()
                     self._is_unsettled = True
             finally:
@@ -446,7 +446,7 @@ class Turns:
         self._base = len(self.undo_log)
         self._fresh_until = perf_counter() + FRESH
 
-    def _is_untouched(self) -> bool:
+    def is_untouched(self) -> bool:
         """Whether the turn has touched nothing: then there is nothing to compare, to write or to put to rest.
 
         Asked after each turn, so it looks for itself: asking each part would take a tenth of a quiet turn.  What else

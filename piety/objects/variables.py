@@ -46,6 +46,9 @@ class Group(Persistent):
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        return f"<variable {', '.join(name.removeprefix('workspace.') for name in self.values)}>"
+
 
 class _Live:
     """A group in memory.  `values` are the objects themselves; `digest` is the hash of the record that they equal."""

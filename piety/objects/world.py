@@ -29,6 +29,8 @@ class World(Persistent):
     tasks: Any = None  # `scheduler.tasks.Tasks`, from the first task on
     transcript: Any = None  # `scheduler.output.Transcript`, from the first that prints there
     texts: Any = None  # OOBTree: name -> `texts.Text`, from the first on
+    entries: Any = None  # LOBTree: number -> `entries.Entry`, from the first on
+    kept: Any = None  # OOBTree: path on the host -> `files.Node` that was kept from there, from the first on
 
     def __init__(self) -> None:
         self.format = FORMAT
@@ -38,7 +40,7 @@ class World(Persistent):
         self.renames = OOBTree()  # "old.module:Name" -> "new.module:Name", for classes that moved
 
     def __repr__(self) -> str:
-        own = ("format", "modules", "workspace", "history", "renames", "tasks", "transcript", "texts")
+        own = {"format", "modules", "workspace", "history", "renames", *vars(World)}
         self._p_activate()  # it rests between turns, if plain things hang on it
         names = [name for name in vars(self) if name not in own]
         return f"<world{': ' + ', '.join(names) if names else ''}>"

@@ -1,0 +1,316 @@
+"""How the index answers a query: as SQL, for now or for a moment.
+
+The part of a query that fewest entries fulfil gives the entries that come into question; the others are asked of those
+one by one.  The newest come first, or where words are asked for, those that match best (bm25).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ZODB.utils import p64
+
+from piety.objects.findindex import FindIndex
+from piety.objects.following import read, words_of
+from piety.objects.query import All, Any_, Fact, Query, Span, Without, Words, leaves
+from piety.objects.values import Key, folded
+
+if TYPE_CHECKING:
+    from piety.objects.connection import ImageConnection
+
+ENOUGH = 5_000  # entries up to which it is counted how many fulfil a part
+PORTION = 500  # numbers in one statement
+
+Sql = tuple[str, list[Any]]
+
+
+class Answering:
+    """Answers queries as of a moment: the number of a turn, with a connection to its world; or as of now."""
+
+    def __init__(
+        self,
+        index: FindIndex,
+        find_class: Callable[[str], Any],
+        turn: int | None = None,
+        past: ImageConnection | None = None,
+    ) -> None:
+        self._db, self._index = index.db, index
+        self._find_class = find_class
+        self._turn = turn
+        self._kinds: dict[str, list[str]] = {}
+        self._has_then = turn is not None and past is not None and self._read_words_of_then(past)
+
+    # -- the entries
+
+    def numbers(self, query: Query) -> list[int]:
+        """The numbers of the entries that fulfil a query, in order."""
+        words = list(_asked_words(query))
+        if words and words == list(query.parts() or (query,)):
+            return self._ranked(words)
+        sql, values = self._all(query)
+        if not words:
+            order, more = self._changed("e.number")
+            return self._column(f"{sql} ORDER BY {order} DESC, e.number DESC", values + more)
+        found = set(self._column(sql, values))
+        ranked = [number for number in self._ranked(words) if number in found]
+        return ranked + sorted(found.difference(ranked), reverse=True)
+
+    def _column(self, sql: str, values: Sequence[Any]) -> list[int]:
+        return [row[0] for row in self._db.execute(sql, values)]
+
+    def _all(self, query: Query) -> Sql:
+        """The entries `e.number` that fulfil a query."""
+        parts = list(query.queries) if isinstance(query, All) else [query]
+        base = min(parts, key=self._estimate, default=None)
+        if base is None or self._estimate(base) == float("inf"):
+            select, values = self._entries()
+        else:
+            parts.remove(base)
+            select, values = self._select(base)
+        sql, more = f"SELECT e.number FROM ({select}) e", list(values)
+        if parts:
+            asked = [self._holds(part) for part in parts]
+            sql += " WHERE " + " AND ".join(each for each, _values in asked)
+            more += [value for _each, values in asked for value in values]
+        return sql, more
+
+    def _entries(self) -> Sql:
+        if self._turn is None:
+            return "SELECT number FROM entries", []
+        return (
+            "SELECT number FROM entries WHERE since <= ? "
+            "UNION SELECT number FROM entries_then WHERE since <= ? AND until > ?",
+            [self._turn] * 3,
+        )
+
+    def _select(self, query: Query) -> Sql:
+        """The numbers of the entries that fulfil this part, which must not be a negative one."""
+        if isinstance(query, Fact):
+            name, spans = self._spans(query)
+            condition, values = _in(spans)
+            return self._now_or_then("entry AS number", "facts", f"name = ? AND ({condition})", [name, *values], True)
+        if isinstance(query, Words):
+            return self._matching(query)
+        parts = [self._select(part) for part in query.parts()]
+        if isinstance(query, Any_):
+            return _joined(" UNION ", parts)
+        return self._all(query)
+
+    def _estimate(self, query: Query) -> float:
+        """How many entries fulfil this part, at most; infinite for what only tells which do not."""
+        if isinstance(query, Without):
+            return float("inf")
+        if isinstance(query, Any_):
+            return sum(self._estimate(part) for part in query.queries)
+        if isinstance(query, All):
+            return min((self._estimate(part) for part in query.queries), default=float("inf"))
+        sql, values = self._select(query)
+        return self._column(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {ENOUGH})", values)[0]
+
+    def _holds(self, query: Query) -> Sql:
+        """Whether `e.number` fulfils this part."""
+        if isinstance(query, Without):
+            sql, values = self._holds(query.query)
+            return f"NOT ({sql})", values
+        if isinstance(query, Fact):
+            name, spans = self._spans(query)
+            condition, values = _in(spans)
+            asked = f"entry = e.number AND name = ? AND ({condition})"
+            if self._turn is None:
+                return f"EXISTS (SELECT 1 FROM facts WHERE {asked})", [name, *values]
+            return (
+                f"(EXISTS (SELECT 1 FROM facts WHERE {asked} AND since <= ?) "
+                f"OR EXISTS (SELECT 1 FROM facts_then WHERE {asked} AND since <= ? AND until > ?))",
+                [name, *values, self._turn, name, *values, self._turn, self._turn],
+            )
+        if isinstance(query, Words):
+            sql, values = self._matching(query)
+            return f"e.number IN ({sql})", values
+        if not query.parts():
+            return "1", []
+        parts = [self._holds(part) for part in query.parts()]
+        return _joined(" OR " if isinstance(query, Any_) else " AND ", parts, "()")
+
+    def _now_or_then(self, column: str, table: str, condition: str, values: list[Any], distinct: bool = False) -> Sql:
+        distinct_ = "DISTINCT " if distinct else ""
+        if self._turn is None:
+            return f"SELECT {distinct_}{column} FROM {table} WHERE {condition}", values
+        return (
+            f"SELECT {column} FROM {table} WHERE {condition} AND since <= ? "
+            f"UNION{' ' if distinct else ' ALL '}"
+            f"SELECT {column} FROM {table}_then WHERE {condition} AND since <= ? AND until > ?",
+            [*values, self._turn, *values, self._turn, self._turn],
+        )
+
+    def _changed(self, number: str) -> Sql:
+        """When an entry was changed, to be ordered by."""
+        name = self._index.known("changed")
+        now = f"(SELECT value FROM facts WHERE entry = {number} AND name = ?"
+        if self._turn is None:
+            return f"{now})", [name]
+        then = f"(SELECT value FROM facts_then WHERE entry = {number} AND name = ? AND since <= ? AND until > ?)"
+        return f"coalesce({now} AND since <= ?), {then})", [name, self._turn, name, self._turn, self._turn]
+
+    # -- facts
+
+    def _spans(self, fact: Fact) -> tuple[int | None, list[Span]]:
+        name = self._index.known(fact.name)
+        if fact.name == "kind":
+            return name, [Span(each, each) for each in self._kinds_like(fact)]
+        return name, list(fact.spans())
+
+    def _kinds_like(self, fact: Fact) -> list[str]:
+        """The classes among those of the entries that are meant: the class itself, and its subclasses."""
+        asked = fact.value
+        known = str(fact)
+        if known not in self._kinds:
+            names = self._column("SELECT DISTINCT value FROM facts WHERE name = ?", [self._index.known("kind")])
+            names += self._column("SELECT DISTINCT value FROM facts_then WHERE name = ?", [self._index.known("kind")])
+            self._kinds[known] = [each for each in map(str, set(names)) if self._is_kind(each, asked)]
+        return self._kinds[known]
+
+    def _is_kind(self, name: str, asked: Any) -> bool:
+        spelling = self._db.execute(
+            "SELECT spelling FROM spellings WHERE name = ? AND value = ?", (self._index.known("kind"), name)
+        ).fetchone()
+        return is_kind(self._find_class(name if spelling is None else spelling[0]), name, asked)
+
+    # -- words
+
+    def _matching(self, words: Words) -> Sql:
+        if self._turn is None:
+            return "SELECT rowid AS number FROM words WHERE words MATCH ?", [words.match]
+        sql = (
+            "SELECT words.rowid AS number FROM words JOIN texts ON texts.entry = words.rowid "
+            "WHERE words MATCH ? AND texts.since <= ?"
+        )
+        values = [words.match, self._turn]
+        if self._has_then:
+            sql += " UNION SELECT rowid FROM temp.words_then WHERE words_then MATCH ?"
+            values.append(words.match)
+        return sql, values
+
+    def _ranked(self, words: Sequence[Words]) -> list[int]:
+        """The entries in which all of these words are, the best first."""
+        match = " AND ".join(each.match for each in words)
+        if self._turn is None:
+            return self._column("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank, rowid DESC", [match])
+        sql = (
+            "SELECT words.rowid AS number, words.rank AS rank FROM words JOIN texts ON texts.entry = words.rowid "
+            "WHERE words MATCH ? AND texts.since <= ?"
+        )
+        values = [match, self._turn]
+        if self._has_then:
+            sql += " UNION ALL SELECT rowid, words_then.rank FROM temp.words_then WHERE words_then MATCH ?"
+            values.append(match)
+        return self._column(f"SELECT number FROM ({sql}) ORDER BY rank, number DESC", values)
+
+    def _read_words_of_then(self, past: ImageConnection) -> bool:
+        """The index has the words of now; those that were others then are read from the past itself."""
+        self._db.execute("DROP TABLE IF EXISTS temp.words_then")
+        rows = self._db.execute(
+            "SELECT entry, record FROM texts_then t JOIN (SELECT number, record FROM entries WHERE since <= :turn "
+            "UNION SELECT number, record FROM entries_then WHERE since <= :turn AND until > :turn) ON number = entry "
+            "WHERE since <= :turn AND until > :turn",
+            {"turn": self._turn},
+        ).fetchall()
+        if not rows:
+            return False
+        self._db.execute(
+            'CREATE VIRTUAL TABLE temp.words_then USING fts5(text, parts, tokenize="unicode61 remove_diacritics 2")'
+        )
+        for number, record in rows:
+            text = read(past.get(p64(record))).text
+            self._db.execute("INSERT INTO words_then(rowid, text, parts) VALUES(?, ?, ?)", (number, *words_of(text)))
+        return True
+
+    def snippet(self, number: int, query: Query) -> str:
+        """Where the words that were asked for stand in the text of an entry; "" if they do not."""
+        words = [each for each in leaves(query) if isinstance(each, Words)]
+        for table in ("words", "words_then") if self._has_then else ("words",):
+            for match in (" AND ".join(each.match for each in words), " OR ".join(each.match for each in words)):
+                piece = f"snippet({table}, 0, '[', ']', ' ... ', 12)"
+                sql = f"SELECT {piece} FROM {table} WHERE {table} MATCH ? AND rowid = ?"
+                if words and (row := self._db.execute(sql, (match, number)).fetchone()) is not None:
+                    return " ".join(row[0].split())
+        return ""
+
+    # -- of what was found
+
+    @contextlib.contextmanager
+    def _found(self, numbers: Sequence[int]) -> Iterator[None]:
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS found(number INTEGER PRIMARY KEY)")
+        self._db.execute("DELETE FROM temp.found")
+        self._db.executemany("INSERT INTO temp.found VALUES(?)", ((number,) for number in numbers))
+        yield
+        self._db.execute("DELETE FROM temp.found")
+
+    def facets(self, numbers: Sequence[int]) -> list[tuple[str, Key, int]]:
+        """The facts of these entries, how many of them have each: name, value, count."""
+        sql, values = self._now_or_then(
+            "entry, name, value", "facts", "entry IN (SELECT number FROM temp.found)", [], False
+        )
+        with self._found(numbers):
+            rows = self._db.execute(
+                f"SELECT n.name, f.value, count(*) FROM ({sql}) f JOIN names n ON n.id = f.name "
+                "GROUP BY f.name, f.value ORDER BY n.name, count(*) DESC, f.value",
+                values,
+            ).fetchall()
+        return rows
+
+    def facts(self, number: int) -> list[tuple[str, Key]]:
+        """The facts of one entry."""
+        sql, values = self._now_or_then("name, value", "facts", "entry = ?", [number])
+        rows = self._db.execute(
+            f"SELECT n.name, f.value FROM ({sql}) f JOIN names n ON n.id = f.name ORDER BY n.name, f.value", values
+        )
+        return rows.fetchall()
+
+    def unknown(self, query: Query) -> list[str]:
+        """The names in a query that are those of no fact there ever was."""
+        names = {each.name for each in leaves(query) if isinstance(each, Fact)}
+        return sorted(name for name in names if self._index.known(name) is None)
+
+
+def is_kind(kind: Any, name: str, asked: Any) -> bool:
+    """Whether a class, of which this is the full name, is meant: by itself, by its name, or as a subclass."""
+    if isinstance(asked, type):
+        return isinstance(kind, type) and issubclass(kind, asked)
+    wanted = folded(str(getattr(asked, "text", asked)))
+    names = {name, name.rpartition(".")[2]}
+    if isinstance(kind, type):
+        for each in kind.__mro__[:-1]:
+            names |= {folded(each.__qualname__), folded(f"{each.__module__}.{each.__qualname__}")}
+    names = set(map(folded, names))
+    if wanted.endswith("*"):
+        return any(each.startswith(wanted[:-1]) for each in names)
+    return wanted in names
+
+
+def _asked_words(query: Query) -> Iterator[Words]:
+    """The words that each result has."""
+    for part in query.queries if isinstance(query, All) else (query,):
+        if isinstance(part, Words):
+            yield part
+
+
+def _in(spans: Sequence[Span]) -> Sql:
+    """Whether `value` lies in one of the spans."""
+    conditions, values = [], []
+    for span in spans:
+        if span.is_one:
+            conditions.append("value = ?")
+            values.append(span.low)
+        else:
+            conditions.append(f"value >{'=' * span.has_low} ? AND value <{'=' * span.has_high} ?")
+            values += [span.low, span.high]
+    return " OR ".join(conditions) or "0", values
+
+
+def _joined(how: str, parts: Sequence[Sql], around: str = "  ") -> Sql:
+    sql = how.join(f"{around[0].strip()}{each}{around[1].strip()}" for each, _values in parts)
+    if around == "()":
+        sql = f"({sql})"
+    return sql, [value for _each, values in parts for value in values]

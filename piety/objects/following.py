@@ -1,0 +1,448 @@
+"""How the index follows the log.
+
+Turn by turn, the records that it has written are read: their classes, sizes and references, and what has become of the
+entries.  The facts of an entry are read from its object as that was after the turn (`Replay`), and read again after
+each later turn that has written any of the objects they were read from.
+
+The turn that asks is followed too, as far as it has come, in a transaction of the index that is taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import json
+import pickle
+import re
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from ZODB.POSException import POSKeyError
+from ZODB.serialize import referencesf
+from ZODB.utils import p64, u64
+
+from piety.errors import DamagedObject
+from piety.objects.connection import ImageConnection
+from piety.objects.deriving import Derived, derive
+from piety.objects.entries import Entry
+from piety.objects.findindex import FindIndex, Unsound, repairing, told_as_one_line
+from piety.objects.moments import time_of
+from piety.objects.nodes import children, is_tree, items
+from piety.objects.portable import Tick, no_tick
+from piety.objects.turnlog import LoggedTurn, TurnLog
+from piety.objects.values import Key, key, told
+from piety.objects.world import World
+
+if TYPE_CHECKING:
+    from piety.objects.image import Image
+
+PORTION = 20_000  # records after which what was done is kept, so that it need not be done again
+_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # within camelCase and HTTPServer
+_CAMEL = re.compile(r"\b\w*[a-z0-9][A-Z]\w*|\b\w*[A-Z][A-Z][a-z]\w*")
+
+Who = Callable[[bytes, bytes], str]  # gives who has written the record of an object that has the number of a turn
+
+
+class Followed:
+    """A turn that is followed: its number, who has done it, and the records that it has written."""
+
+    def __init__(self, tid: bytes, who: str, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        self.tid, self.who, self.records = tid, who, records
+        self.number = u64(tid)
+
+
+class Follower:
+    """Writes into the index what turns have done.  `connection` reads the objects as they were after the turn."""
+
+    def __init__(self, index: FindIndex, connection: ImageConnection, who: Who) -> None:
+        self._index, self._db = index, index.db
+        self._connection = connection
+        self._who = who
+        self._loaded: dict[bytes, Any] = {}
+        connection.on_load = self._is_loaded
+        self._tree = EntryTree(index, connection)
+
+    def _is_loaded(self, obj: Any, _state: Any, _record: bytes) -> None:
+        self._loaded[obj._p_oid] = obj
+
+    def follow(self, turn: Followed) -> int:
+        """Follow one turn; how many records it has."""
+        oids: set[int] = set()
+        nodes: set[int] = set()  # those that may be of the tree of entries
+        world = None
+        for oid, record in turn.records:
+            number = u64(oid)
+            oids.add(number)
+            name = self._record(number, record, turn.number)
+            if name == _WORLD:
+                world = oid
+            elif name.startswith(_TREE):
+                nodes.add(number)
+        before, after = self._tree.follow(nodes, world)
+        gone, came = before - after, after - before
+        changed = self._depending(oids) - {number for number, _record in gone}
+        for number, _record in gone - came:
+            self._end_entry(number, turn.number)
+        for number, record in came:
+            self._index.end("entries", "number = ?", (number,), turn.number)
+            self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?)", (number, record, turn.number))
+        for number in changed | {number for number, _record in came}:
+            self._entry(number, turn)
+        return len(oids)
+
+    # -- objects
+
+    def _record(self, number: int, record: bytes | None, turn: int) -> str:
+        """A record was written; the name of its class."""
+        old = self._db.execute("SELECT class, size FROM records WHERE oid = ?", (number,)).fetchone()
+        if old is not None:
+            self._index.end("records", "oid = ?", (number,), turn)
+        targets: set[int] = set()
+        name = ""
+        if record is not None:
+            name = class_name(record)
+            row = number, self._index.class_(name), len(record), turn
+            self._db.execute("INSERT OR REPLACE INTO records VALUES(?, ?, ?, ?)", row)
+            targets = {u64(target) for target in referencesf(record)}
+        found = self._db.execute("SELECT target FROM refs WHERE source = ?", (number,)) if old is not None else ()
+        before = {row[0] for row in found}
+        for target in before - targets:
+            self._index.end("refs", "source = ? AND target = ?", (number, target), turn)
+        rows = [(number, target, turn) for target in targets - before]
+        if rows:
+            self._db.executemany("INSERT OR REPLACE INTO refs VALUES(?, ?, ?)", rows)
+        return name
+
+    # -- entries
+
+    def _depending(self, oids: set[int]) -> set[int]:
+        """The entries whose facts were read from one of these objects."""
+        found: set[int] = set()
+        for oid in oids:
+            found.update(row[0] for row in self._db.execute("SELECT entry FROM depends WHERE oid = ?", (oid,)))
+        return found
+
+    def _end_entry(self, number: int, turn: int) -> None:
+        for table, column in (("entries", "number"), ("facts", "entry"), ("texts", "entry")):
+            self._index.end(table, f"{column} = ?", (number,), turn)
+        self._db.execute("DELETE FROM words WHERE rowid = ?", (number,))
+        self._db.execute("DELETE FROM depends WHERE entry = ?", (number,))
+
+    def _entry(self, number: int, turn: Followed) -> None:
+        """Read the facts of an entry anew."""
+        (record,) = self._db.execute("SELECT record FROM entries WHERE number = ?", (number,)).fetchone()
+        derived, parts = self._derive(p64(record), turn)
+        self._facts(number, derived, turn.number)
+        self._words(number, derived.text, turn.number)
+        self._db.execute("DELETE FROM depends WHERE entry = ?", (number,))
+        rows = [(oid, number) for oid in parts]
+        self._db.executemany("INSERT OR REPLACE INTO depends VALUES(?, ?)", rows)
+
+    def _derive(self, record: bytes, turn: Followed) -> tuple[Derived, set[int]]:
+        """What is known of an entry, and the objects from which that was read."""
+        self._loaded.clear()
+        entry = self._connection.get(record)
+        assert isinstance(entry, Entry)
+        derived = read(entry)
+        parts = {u64(oid) for oid in self._loaded} | {u64(record)}
+        if isinstance(oid := getattr(entry.object, "_p_oid", None), bytes):
+            parts.add(u64(oid))
+        derived.facts += times(
+            entry, self._loaded, lambda oid, tid: turn.who if tid == turn.tid else self._who(oid, tid)
+        )
+        for each in list(self._loaded.values()):
+            each._p_invalidate()  # whatever its own code has done to it; the next one reads it anew
+        return derived, parts
+
+    def _facts(self, number: int, derived: Derived, turn: int) -> None:
+        new: dict[tuple[int, Key], Any] = {}
+        for fact, value in derived.facts:
+            new.setdefault((self._index.name(fact), key(value)), value)
+        old = {tuple(row) for row in self._db.execute("SELECT name, value FROM facts WHERE entry = ?", (number,))}
+        for name, value in old - new.keys():
+            self._index.end("facts", "entry = ? AND name = ? AND value = ?", (number, name, value), turn)
+        rows = [(number, name, value, turn) for name, value in new.keys() - old]
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES(?, ?, ?, ?)", rows)
+        for _number, name, value, _turn in rows:
+            spelling = new[name, value]
+            if isinstance(spelling, str) and spelling != value:
+                self._index.spell(name, value, _sound(spelling[:200]))
+
+    def _words(self, number: int, text: str, turn: int) -> None:
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() if text.strip() else None
+        old = self._db.execute("SELECT digest FROM texts WHERE entry = ?", (number,)).fetchone()
+        if (None if old is None else old[0]) == digest:
+            return
+        if old is not None:
+            self._index.end("texts", "entry = ?", (number,), turn)
+            self._db.execute("DELETE FROM words WHERE rowid = ?", (number,))
+        if digest is not None:
+            self._db.execute("INSERT INTO texts VALUES(?, ?, ?)", (number, digest, turn))
+            self._db.execute("INSERT INTO words(rowid, text, parts) VALUES(?, ?, ?)", (number, *words_of(text)))
+
+
+_TREE = "BTrees.LOBTree."
+_WORLD = f"{World.__module__}.{World.__qualname__}"
+
+
+def read(entry: Entry) -> Derived:
+    """What is known of an entry; what cannot be read is a fact too."""
+    try:
+        return derive(entry)
+    except (DamagedObject, POSKeyError) as error:
+        return Derived([("unreadable", str(error)[:200])], "")
+
+
+def times(entry: Entry, loaded: dict[bytes, Any], who: Who) -> list[tuple[str, Any]]:
+    """What the log tells of an entry: when the newest of the objects was written that are `loaded`, and by whom."""
+    serials = {oid: each._p_serial for oid, each in loaded.items() if oid != entry._p_oid}
+    serials = serials or {entry._p_oid: entry._p_serial}
+    newest = max(serials, key=serials.__getitem__)
+    when = datetime.datetime.fromtimestamp(time_of(serials[newest]), datetime.UTC)
+    return [("changed", when), ("by", who(newest, serials[newest]))]
+
+
+def words_of(text: str) -> tuple[str, str]:
+    """A text as the index has it: itself, and the parts of the words in it that are written in camelCase."""
+    found = set(_CAMEL.findall(text))
+    return _sound(text), " ".join(" ".join(_INSIDE.split(word)) for word in sorted(found))
+
+
+def _sound(text: str) -> str:
+    """A text without half characters, which SQLite cannot hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+class _ClassName(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return f"{module}.{name}"
+
+    def persistent_load(self, reference: Any) -> None:
+        return None
+
+
+def class_name(record: bytes) -> str:
+    """The full name of the class of a record; nothing is imported."""
+    try:
+        kind = _ClassName(io.BytesIO(record)).load()
+    except Exception:  # damaged bytes
+        return "?"
+    kind = kind[0] if type(kind) is tuple else kind
+    return kind if type(kind) is str else ".".join(kind) if type(kind) is tuple else "?"
+
+
+# -- which entries there are
+
+
+class EntryTree:
+    """The BTree `world.entries`, as its nodes are written: which pairs of number and record come and go."""
+
+    def __init__(self, index: FindIndex, connection: ImageConnection) -> None:
+        self._index, self._db = index, index.db
+        self._connection = connection
+
+    def follow(self, oids: set[int], world: bytes | None) -> tuple[set[Any], set[Any]]:
+        """What lay in the nodes that a turn has written, or that are gone with it, and what lies there now."""
+        before: set[Any] = set()
+        after: set[Any] = set()
+        roots: set[int] = set()
+        if world is not None:
+            obj = self._connection.get(world)
+            obj._p_invalidate()  # it was read for an earlier turn
+            tree = getattr(obj, "entries", None)
+            root = 0 if tree is None else u64(tree._p_oid)
+            if (old := self._index.get("tree") or 0) != root:
+                self._index.set("tree", root)
+                if old:
+                    self._drop(old, before)
+                roots = {root} - {0}
+        written = {oid for oid in oids if self._is_known(oid)}
+        kids_before: set[int] = set()
+        kids_after: set[int] = set()
+        for node in written:
+            kids, held = self._stored(node)
+            kids_before.update(kids)
+            before |= held
+        todo = written | roots
+        while todo:
+            node = todo.pop()
+            kids, held = self._read(node)
+            kids_after |= kids
+            after |= held
+            todo |= {kid for kid in kids if not self._is_known(kid)}
+        for node in kids_before - kids_after:
+            self._drop(node, before)
+        return before, after
+
+    def _is_known(self, node: int) -> bool:
+        return self._db.execute("SELECT 1 FROM nodes WHERE node = ?", (node,)).fetchone() is not None
+
+    def _stored(self, node: int) -> tuple[set[int], set[Any]]:
+        row = self._db.execute("SELECT kids, held FROM nodes WHERE node = ?", (node,)).fetchone()
+        if row is None:
+            return set(), set()
+        return set(json.loads(row[0])), {tuple(pair) for pair in json.loads(row[1])}
+
+    def _read(self, node: int) -> tuple[set[int], set[Any]]:
+        taken = self._connection.take(p64(node))
+        kids: set[int] = set()
+        held: set[Any] = set()
+        if taken is not None:
+            kind, state = taken
+            if is_tree(kind) and (below := children(state)):
+                kids = {u64(child._p_oid) for child in below}
+            else:
+                held = {(number, u64(entry._p_oid)) for number, entry in items(kind, state)}
+        row = node, json.dumps(sorted(kids)), json.dumps(sorted(held))
+        self._db.execute("INSERT OR REPLACE INTO nodes VALUES(?, ?, ?)", row)
+        return kids, held
+
+    def _drop(self, node: int, before: set[Any]) -> None:
+        """A node, and what is below it, is not in the tree any more."""
+        todo = [node]
+        for each in todo:
+            kids, held = self._stored(each)
+            before |= held
+            todo += kids
+            self._db.execute("DELETE FROM nodes WHERE node = ?", (each,))
+
+
+# -- the turns of the log
+
+
+class Replay:
+    """Gives the records of objects as they were after a turn, and then after the next one."""
+
+    def __init__(self, image: Image, log: TurnLog, start: bytes) -> None:
+        self._storage, self._log = image.storage, log
+        self._start = p64(u64(start) + 1)
+        self._since: dict[bytes, int] = {}  # where the records stand that were written since
+
+    def load(self, oid: bytes) -> tuple[bytes, bytes]:
+        """The record of an object, and its turn.  Raises `POSKeyError` if there is none."""
+        place = self._since.get(oid)
+        if place is None:
+            found = self._storage.loadBefore(oid, self._start)
+            if found is None:
+                raise POSKeyError(oid)
+            return found[:2]
+        record = self._log.record(place)
+        state = self._log.state(record)
+        if state is None:
+            raise POSKeyError(oid)
+        return state, record.tid
+
+    def records(self, turn: LoggedTurn) -> Iterator[tuple[bytes, bytes | None]]:
+        """What a turn has written; from now on it is so."""
+        for record in turn.records():
+            self._since[record.oid] = record.place
+            yield record.oid, self._log.state(record)
+
+    def rest(self, tid: bytes) -> None:
+        """Go on from this turn, and hold nothing."""
+        self._start = p64(u64(tid) + 1)
+        self._since.clear()
+
+    def who(self, oid: bytes, serial: bytes) -> str:
+        """Who has written a record of an object."""
+        return who_wrote(self._storage, self._log, oid, serial)
+
+
+def who_wrote(storage: Any, log: TurnLog, oid: bytes, serial: bytes) -> str:
+    """Who has written the record of an object that has the number of this turn; "" if nobody knows."""
+    for record in log.revisions(storage.place(oid)):
+        if record.tid == serial:
+            return log.turn_of(record).who
+    return ""
+
+
+def catch_up(image: Image, index: FindIndex, tick: Tick = no_tick) -> None:
+    """Bring the index up to the last turn; what was done stays done if that is interrupted."""
+    with told_as_one_line(index):
+        repairing(index, lambda: _catch_up(image, index, tick))
+
+
+def _catch_up(image: Image, index: FindIndex, tick: Tick) -> None:
+    last = u64(image.storage.lastTransaction())
+    packed = u64(image.storage.packed)
+    if (known := index.get("turn")) == last and index.get("packed") == packed:
+        return
+    with image.storage.log() as log:
+        place, start = _beginning(log, known)
+        if place is None:
+            raise Unsound  # it is of another image, or of a time that was not
+        replay = Replay(image, log, p64(start))
+        with image.connection.reading(replay.load) as connection:
+            follower = Follower(index, connection, replay.who)
+            turns = log.forwards(place)
+            while _portion(index, follower, replay, turns, lambda at: tick(at, log.end)):
+                connection.cacheMinimize()
+    with index.writing():
+        if index.get("packed") != packed:
+            _forget_what_was_packed_away(image, index)
+            index.set("packed", packed)
+
+
+def _beginning(log: TurnLog, known: int) -> tuple[int | None, int]:
+    """Where the turns begin that come after the one of this number, and that number; None if it is not there."""
+    if known == 0:
+        return 4, 0
+    for turn in log.backwards():
+        if u64(turn.tid) <= known:
+            return (turn.end if u64(turn.tid) == known else None), known
+    return None, 0
+
+
+def _portion(
+    index: FindIndex, follower: Follower, replay: Replay, turns: Iterator[LoggedTurn], tick: Callable[[int], None]
+) -> bool:
+    """Follow some turns; whether there were any."""
+    done, last = 0, None
+    with index.writing():
+        for turn in turns:
+            done += follower.follow(Followed(turn.tid, turn.who, replay.records(turn))) + 1
+            last = turn
+            if done >= PORTION:
+                break
+        if last is not None:
+            index.set("turn", u64(last.tid))
+    if last is not None:
+        replay.rest(last.tid)
+        tick(last.end)
+    return last is not None
+
+
+def _forget_what_was_packed_away(image: Image, index: FindIndex) -> None:
+    gone = [row[0] for row in index.db.execute("SELECT oid FROM records") if not image.storage.has(p64(row[0]))]
+    for table, column in (("records", "oid"), ("refs", "source")):
+        index.db.executemany(f"DELETE FROM {table} WHERE {column} = ?", ((oid,) for oid in gone))
+
+
+@contextlib.contextmanager
+def as_of_this_turn(image: Image, index: FindIndex, tick: Tick = no_tick) -> Iterator[None]:
+    """In the block the index tells what the turn that runs sees, its own changes included."""
+    catch_up(image, index, tick)
+    saved = image.pause().saved
+    if not saved:
+        yield
+        return
+    tid = p64(u64(image.storage.lastTransaction()) + 1)
+    with image.connection.view(saved) as view, image.storage.log() as log, index.supposing():
+
+        def load(oid: bytes) -> tuple[bytes, bytes]:
+            if (record := view.record(oid)) is None:
+                raise POSKeyError(oid)
+            return record, tid if oid in saved else image.storage.load(oid)[1]
+
+        with image.connection.reading(load) as connection:
+            follower = Follower(index, connection, lambda oid, serial: who_wrote(image.storage, log, oid, serial))
+            follower.follow(Followed(tid, image.who, ((oid, view.record(oid)) for oid in saved)))
+            yield
+
+
+def spelled(index: FindIndex, name: int, value: Key) -> str:
+    """A value of a fact, as it was written once."""
+    row = index.db.execute("SELECT spelling FROM spellings WHERE name = ? AND value = ?", (name, value)).fetchone()
+    return told(value) if row is None else str(row[0])
