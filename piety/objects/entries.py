@@ -32,19 +32,27 @@ NOT_NAMES = frozenset({"text", "where", "at"})  # of facts: they mean something 
 
 
 class Entry(Persistent):
-    """An object that was kept, and the facts that it was given."""
+    """An object that was kept, and the facts that it was given.
 
-    def __init__(self, obj: Any, created: float) -> None:
-        self.object = obj
-        self.facts: Facts = ()
-        self.created = created  # the object, in seconds since the epoch
-        self.kept = time.time()
+    A subclass may be its own entry: then `object` is the entry itself, and one record holds both (see `files.py`).
+    """
+
+    object: Any
+    facts: Facts = ()
+    created = 0.0  # when the object was made, and when it was kept, in seconds since the epoch
+    kept = 0.0
 
     @property
     def number(self) -> int:
         """Under which it stands in `world.entries`."""
         obj = self.object
         return u64(obj._p_oid if isinstance(obj, Persistent) else self._p_oid)
+
+    def begin(self, obj: Any, created: float, facts: Facts) -> None:
+        """Become the entry of an object."""
+        if obj is not self:
+            self.object = obj
+        self.created, self.kept, self.facts = created, time.time(), facts
 
     def __getitem__(self, name: str) -> Any:
         """The value of a fact that was given; of several, the first."""
@@ -125,11 +133,11 @@ def keep(obj: Any, **facts: Any) -> Entry:
     if found is None:
         _require_own(image, obj)
         new = list(given(facts))  # before anything is changed
-        found = Entry(obj, _created(image, obj))
+        found = obj if isinstance(obj, Entry) else Entry()
         if image.world.entries is None:
             image.world.entries = LOBTree()
         image.number_of(found)
-        found.facts = tuple(new)
+        found.begin(obj, _created(image, obj), tuple(new))
         image.world.entries[found.number] = found
     else:
         found.set(**facts)

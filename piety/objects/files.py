@@ -20,6 +20,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from piety.objects.changes import watches_itself
+from piety.objects.entries import Entry
 from piety.objects.world import Content
 
 if TYPE_CHECKING:
@@ -63,8 +64,11 @@ class Blob(Persistent):
                 part._p_deactivate()
 
 
-class Node(Persistent):
-    """What lies in a folder: a name, the mode and the time (nanoseconds since the epoch) of what it was taken from."""
+class Node(Entry):
+    """What lies in a folder: a name, the mode and the time (nanoseconds since the epoch) of what it was taken from.
+
+    It is its own entry, so that to keep many files does not take two records for each.
+    """
 
     folder: Folder | None = None  # the one in which it lies
 
@@ -72,6 +76,11 @@ class Node(Persistent):
         self.name = name
         self.mode = mode
         self.mtime = mtime
+
+    @property
+    def object(self) -> Any:
+        """Itself."""
+        return self
 
     @property
     def path(self) -> str:
@@ -82,7 +91,7 @@ class Node(Persistent):
         return f"<{type(self).__name__.lower()} {self.name!r}>"
 
 
-@watches_itself
+@watches_itself  # what can be changed hangs on it as a text or a blob, which are persistent
 class File(Node):
     """A file that was taken from the host."""
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 PORTION = 20_000  # records after which what was done is kept, so that it need not be done again
 _INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # within camelCase and HTTPServer
-_CAMEL = re.compile(r"\b\w*[a-z0-9][A-Z]\w*|\b\w*[A-Z][A-Z][a-z]\w*")
+_WORD = re.compile(r"[^\W_]{3,}")
 
 Who = Callable[[bytes, bytes], str]  # gives who has written the record of an object that has the number of a turn
 
@@ -206,8 +206,9 @@ def times(entry: Entry, loaded: dict[bytes, Any], who: Who) -> list[tuple[str, A
 
 def words_of(text: str) -> tuple[str, str]:
     """A text as the index has it: itself, and the parts of the words in it that are written in camelCase."""
-    found = set(_CAMEL.findall(text))
-    return _sound(text), " ".join(" ".join(_INSIDE.split(word)) for word in sorted(found))
+    words = {word for word in set(_WORD.findall(text)) if not (word.isupper() or word[1:].islower())}
+    parts = [" ".join(_INSIDE.split(word)) for word in sorted(words) if _INSIDE.search(word)]
+    return _sound(text), " ".join(parts)
 
 
 def _sound(text: str) -> str:

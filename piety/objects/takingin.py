@@ -191,7 +191,7 @@ class TakingIn:
             while data:
                 blob.append(data)
                 self._room += len(data)
-                if blob.size % SAVED < PART:
+                if blob.size % SAVED == 0:
                     self._let_rest(blob)
                 data = file.read(PART)
             node.content, node.taken = blob, (blob.size, 0)
