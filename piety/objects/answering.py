@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from piety.objects.connection import ImageConnection
 
 ENOUGH = 5_000  # entries up to which it is counted how many fulfil a part
-PORTION = 500  # numbers in one statement
+FEW = 2_000  # entries up to which each is asked when it was changed
 
 Sql = tuple[str, list[Any]]
 
@@ -44,31 +44,40 @@ class Answering:
 
     # -- the entries
 
-    def numbers(self, query: Query) -> list[int]:
-        """The numbers of the entries that fulfil a query, in order."""
+    def numbers(self, query: Query, in_order: bool = True) -> list[int]:
+        """The numbers of the entries that fulfil a query, in order if that is asked for."""
         words = list(_asked_words(query))
         if words and words == list(query.parts() or (query,)):
             return self._ranked(words)
-        sql, values = self._all(query)
+        found = list(dict.fromkeys(self._column(*self._all(query))))
+        if not in_order:
+            return found
         if not words:
-            order, more = self._changed("e.number")
-            return self._column(f"{sql} ORDER BY {order} DESC, e.number DESC", values + more)
-        found = set(self._column(sql, values))
-        ranked = [number for number in self._ranked(words) if number in found]
-        return ranked + sorted(found.difference(ranked), reverse=True)
+            return self._newest_first(found)
+        members = set(found)
+        ranked = [number for number in self._ranked(words) if number in members]
+        return ranked + sorted(members.difference(ranked), reverse=True)
+
+    def _newest_first(self, numbers: list[int]) -> list[int]:
+        if self._turn is None and len(numbers) > FEW:  # then it is faster to go through all of them in that order
+            members = set(numbers)
+            everything = "SELECT entry FROM facts WHERE name = ? ORDER BY value DESC, entry DESC"
+            return [number for number in self._column(everything, [self._index.known("changed")]) if number in members]
+        order, values = self._changed("number")
+        with self._found(numbers):
+            return self._column(f"SELECT number FROM temp.found ORDER BY {order} DESC, number DESC", values)
 
     def _column(self, sql: str, values: Sequence[Any]) -> list[int]:
         return [row[0] for row in self._db.execute(sql, values)]
 
     def _all(self, query: Query) -> Sql:
-        """The entries `e.number` that fulfil a query."""
+        """The entries `e.number` that fulfil a query; some may come twice."""
         parts = list(query.queries) if isinstance(query, All) else [query]
-        base = min(parts, key=self._estimate, default=None)
-        if base is None or self._estimate(base) == float("inf"):
+        counts = [self._estimate(part) for part in parts] if len(parts) > 1 else [float(_is_negative(query))]
+        if not parts or (len(parts) == 1 and counts[0]) or min(counts) == float("inf"):
             select, values = self._entries()
         else:
-            parts.remove(base)
-            select, values = self._select(base)
+            select, values = self._select(parts.pop(counts.index(min(counts))))
         sql, more = f"SELECT e.number FROM ({select}) e", list(values)
         if parts:
             asked = [self._holds(part) for part in parts]
@@ -89,8 +98,11 @@ class Answering:
         """The numbers of the entries that fulfil this part, which must not be a negative one."""
         if isinstance(query, Fact):
             name, spans = self._spans(query)
-            condition, values = _in(spans)
-            return self._now_or_then("entry AS number", "facts", f"name = ? AND ({condition})", [name, *values], True)
+            selects = [
+                self._now_or_then("entry AS number", "facts", f"name = ? AND {condition}", [name, *values])
+                for condition, values in _conditions(spans)
+            ]  # one for each, as SQLite is slow with an OR
+            return _joined(" UNION ALL ", selects) if selects else ("SELECT 0 AS number WHERE 0", [])
         if isinstance(query, Words):
             return self._matching(query)
         parts = [self._select(part) for part in query.parts()]
@@ -100,7 +112,7 @@ class Answering:
 
     def _estimate(self, query: Query) -> float:
         """How many entries fulfil this part, at most; infinite for what only tells which do not."""
-        if isinstance(query, Without):
+        if _is_negative(query):
             return float("inf")
         if isinstance(query, Any_):
             return sum(self._estimate(part) for part in query.queries)
@@ -116,7 +128,9 @@ class Answering:
             return f"NOT ({sql})", values
         if isinstance(query, Fact):
             name, spans = self._spans(query)
-            condition, values = _in(spans)
+            conditions = list(_conditions(spans, "+value"))  # a plus, as the value is not what to look for an entry by
+            condition = " OR ".join(each for each, _values in conditions) or "0"
+            values = [value for _each, values in conditions for value in values]
             asked = f"entry = e.number AND name = ? AND ({condition})"
             if self._turn is None:
                 return f"EXISTS (SELECT 1 FROM facts WHERE {asked})", [name, *values]
@@ -133,14 +147,12 @@ class Answering:
         parts = [self._holds(part) for part in query.parts()]
         return _joined(" OR " if isinstance(query, Any_) else " AND ", parts, "()")
 
-    def _now_or_then(self, column: str, table: str, condition: str, values: list[Any], distinct: bool = False) -> Sql:
-        distinct_ = "DISTINCT " if distinct else ""
+    def _now_or_then(self, column: str, table: str, condition: str, values: list[Any]) -> Sql:
         if self._turn is None:
-            return f"SELECT {distinct_}{column} FROM {table} WHERE {condition}", values
+            return f"SELECT {column} FROM {table} WHERE {condition}", values
         return (
             f"SELECT {column} FROM {table} WHERE {condition} AND since <= ? "
-            f"UNION{' ' if distinct else ' ALL '}"
-            f"SELECT {column} FROM {table}_then WHERE {condition} AND since <= ? AND until > ?",
+            f"UNION ALL SELECT {column} FROM {table}_then WHERE {condition} AND since <= ? AND until > ?",
             [*values, self._turn, *values, self._turn, self._turn],
         )
 
@@ -166,10 +178,21 @@ class Answering:
         asked = fact.value
         known = str(fact)
         if known not in self._kinds:
-            names = self._column("SELECT DISTINCT value FROM facts WHERE name = ?", [self._index.known("kind")])
-            names += self._column("SELECT DISTINCT value FROM facts_then WHERE name = ?", [self._index.known("kind")])
-            self._kinds[known] = [each for each in map(str, set(names)) if self._is_kind(each, asked)]
+            names = {*self._values("facts", "kind"), *self._values("facts_then", "kind")}
+            self._kinds[known] = [each for each in names if self._is_kind(each, asked)]
         return self._kinds[known]
+
+    def _values(self, table: str, name: str) -> Iterator[Any]:
+        """The values of a fact, each once; by leaps, as few values are those of many entries."""
+        value: Any = ""
+        number = self._index.known(name)
+        while True:
+            sql = f"SELECT value FROM {table} WHERE name = ? AND value > ? ORDER BY value LIMIT 1"
+            row = self._db.execute(sql, (number, value)).fetchone()
+            if row is None:
+                return
+            (value,) = row
+            yield value
 
     def _is_kind(self, name: str, asked: Any) -> bool:
         spelling = self._db.execute(
@@ -249,9 +272,7 @@ class Answering:
 
     def facets(self, numbers: Sequence[int]) -> list[tuple[str, Key, int]]:
         """The facts of these entries, how many of them have each: name, value, count."""
-        sql, values = self._now_or_then(
-            "entry, name, value", "facts", "entry IN (SELECT number FROM temp.found)", [], False
-        )
+        sql, values = self._now_or_then("entry, name, value", "facts", "entry IN (SELECT number FROM temp.found)", [])
         with self._found(numbers):
             rows = self._db.execute(
                 f"SELECT n.name, f.value, count(*) FROM ({sql}) f JOIN names n ON n.id = f.name "
@@ -289,6 +310,15 @@ def is_kind(kind: Any, name: str, asked: Any) -> bool:
     return wanted in names
 
 
+def _is_negative(query: Query) -> bool:
+    """Whether a part only tells which entries do not fulfil it, so that all of them come into question."""
+    if isinstance(query, Without):
+        return True
+    if isinstance(query, Any_):
+        return any(map(_is_negative, query.queries))
+    return isinstance(query, All) and all(map(_is_negative, query.queries))
+
+
 def _asked_words(query: Query) -> Iterator[Words]:
     """The words that each result has."""
     for part in query.queries if isinstance(query, All) else (query,):
@@ -296,17 +326,15 @@ def _asked_words(query: Query) -> Iterator[Words]:
             yield part
 
 
-def _in(spans: Sequence[Span]) -> Sql:
-    """Whether `value` lies in one of the spans."""
-    conditions, values = [], []
+def _conditions(spans: Sequence[Span], value: str = "value") -> Iterator[Sql]:
+    """Conditions, one of which is true if the value lies in one of the spans."""
+    single = [span.low for span in spans if span.is_one]
+    if single:
+        yield f"{value} IN ({', '.join('?' * len(single))})", list(single)
     for span in spans:
-        if span.is_one:
-            conditions.append("value = ?")
-            values.append(span.low)
-        else:
-            conditions.append(f"value >{'=' * span.has_low} ? AND value <{'=' * span.has_high} ?")
-            values += [span.low, span.high]
-    return " OR ".join(conditions) or "0", values
+        if not span.is_one:
+            condition = f"{value} >{'=' * span.has_low} ? AND {value} <{'=' * span.has_high} ?"
+            yield f"({condition})", [span.low, span.high]
 
 
 def _joined(how: str, parts: Sequence[Sql], around: str = "  ") -> Sql:

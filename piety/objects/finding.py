@@ -70,10 +70,10 @@ class Found:
     # -- what it has found
 
     def __len__(self) -> int:
-        return len(self.numbers())
+        return len(self.numbers(in_order=False))
 
     def __bool__(self) -> bool:
-        return bool(self.numbers())
+        return bool(self.numbers(in_order=False))
 
     def __iter__(self) -> Iterator[Any]:
         image = current()
@@ -86,7 +86,8 @@ class Found:
         return self._object(image, numbers[place])
 
     def __contains__(self, obj: object) -> bool:
-        return isinstance(obj, Persistent) and obj._p_oid is not None and u64(obj._p_oid) in self.numbers()
+        number = getattr(obj, "_p_oid", None) if isinstance(obj, Persistent) else None
+        return number is not None and u64(number) in self.numbers(in_order=False)
 
     @property
     def first(self) -> Any:
@@ -100,12 +101,12 @@ class Found:
         table = self._world(current()).entries
         return [table[number] for number in self.numbers()]
 
-    def numbers(self, tick: Tick = no_tick) -> list[int]:
-        """The numbers of the entries."""
+    def numbers(self, tick: Tick = no_tick, in_order: bool = True) -> list[int]:
+        """The numbers of the entries; the best or the newest first, if they are asked for in order."""
         image = current()
-        if (numbers := self._known(image)) is None:
+        if (numbers := self._known(image, in_order)) is None:
             with self._answering(image, tick) as answering:
-                numbers = self.ask(image, answering)
+                numbers = self.ask(image, answering, in_order)
         return numbers
 
     def narrow(self, query: str | Query = "", **facts: Any) -> Found:
@@ -119,7 +120,7 @@ class Found:
         """The facts by which this can be narrowed, the values that most have first."""
         image = current()
         with self._answering(image) as answering:
-            numbers = self.ask(image, answering)
+            numbers = self.ask(image, answering, in_order=False)
             rows = answering.facets(numbers)
             return Facets(len(numbers), rows, lambda name, value: spelled_fact(image, name, value), few)
 
@@ -158,20 +159,21 @@ class Found:
 
     # -- how
 
-    def _known(self, image: Image) -> list[int] | None:
+    def _known(self, image: Image, in_order: bool) -> list[int] | None:
         """What it has found already, if nothing has changed since."""
-        token, numbers = self._state or (None, None)
-        return numbers if token == self._token(image) and image.is_untouched else None
+        token, numbers, is_in_order = self._state or (None, None, False)
+        is_good = is_in_order >= in_order and token == self._token(image) and image.is_untouched
+        return numbers if is_good else None
 
     def _token(self, image: Image) -> Any:
         return id(image), image.turn_number, image.storage.lastTransaction()
 
-    def ask(self, image: Image, answering: Answering) -> list[int]:
+    def ask(self, image: Image, answering: Answering, in_order: bool = True) -> list[int]:
         """The numbers of the entries, from an index that was brought up to now."""
-        numbers = answering.numbers(self.query)
+        numbers = answering.numbers(self.query, in_order)
         if (where := self.where) is not None:
             numbers = [number for number in numbers if where(self._object(image, number))]
-        self._state = self._token(image), numbers
+        self._state = self._token(image), numbers, in_order
         return numbers
 
     @contextlib.contextmanager
