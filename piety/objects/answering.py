@@ -58,6 +58,18 @@ class Answering:
         ranked = [number for number in self._ranked(words) if number in members]
         return ranked + sorted(members.difference(ranked), reverse=True)
 
+    def fulfils(self, number: int, query: Query) -> bool:
+        """Whether an entry is there and fulfils a query."""
+        sql, values = self._holds(query)
+        asked = f"SELECT 1 FROM (SELECT ? AS number) e WHERE ({sql})"
+        return self.record(number) is not None and self._db.execute(asked, [number, *values]).fetchone() is not None
+
+    def record(self, number: int) -> int | None:
+        """The number of the object in which an entry lies; None if there is no such entry."""
+        select, values = self._now_or_then("record", "entries", "number = ?", [number])
+        row = self._db.execute(select, values).fetchone()
+        return None if row is None else row[0]
+
     def _newest_first(self, numbers: list[int]) -> list[int]:
         if self._turn is None and len(numbers) > FEW:  # then it is faster to go through all of them in that order
             members = set(numbers)

@@ -13,6 +13,7 @@ Each of these has what is so now, and since which turn; beside it `..._then` has
 which on no more.  So a question about now is not slower for all that was, and one about a moment reads both.
 
     depends     oid, entry                  from which objects the facts of an entry were read
+    touched     turn, entry                 which entries a turn has made, changed or ended
     nodes       node, kids, held            the nodes of the BTree of entries: their children, and what lies in them
     names       id, name                    of facts
     spellings   name, value, spelling       how a value is written, where its key does not tell
@@ -52,6 +53,7 @@ CREATE TABLE classes(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE spellings(name INTEGER, value, spelling TEXT, PRIMARY KEY(name, value)) WITHOUT ROWID;
 CREATE TABLE depends(oid INTEGER, entry INTEGER, PRIMARY KEY(oid, entry)) WITHOUT ROWID;
 CREATE INDEX depends_by_entry ON depends(entry);
+CREATE TABLE touched(turn INTEGER, entry INTEGER, PRIMARY KEY(turn, entry)) WITHOUT ROWID;
 CREATE TABLE nodes(node INTEGER PRIMARY KEY, kids TEXT, held TEXT);
 CREATE INDEX facts_by_value ON facts(name, value, entry);
 CREATE INDEX facts_then_by_value ON facts_then(name, value, entry);

@@ -157,6 +157,11 @@ class Found:
             [*lines, *(f"note: {note}" for note in notes), f"{count:,} found{when}: {self.query}".rstrip(": ")]
         )
 
+    @property
+    def is_of_then(self) -> bool:
+        """Whether it is asked as of a moment."""
+        return self._tid is not None
+
     # -- how
 
     def _known(self, image: Image, in_order: bool) -> list[int] | None:

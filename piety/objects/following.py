@@ -88,8 +88,11 @@ class Follower:
         for number, record in came:
             self._index.end("entries", "number = ?", (number,), turn.number)
             self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?)", (number, record, turn.number))
-        for number in changed | {number for number, _record in came}:
+        made = changed | {number for number, _record in came}
+        for number in made:
             self._entry(number, turn)
+        touched = made | {number for number, _record in gone}
+        self._db.executemany("INSERT INTO touched VALUES(?, ?)", [(turn.number, number) for number in touched])
         return len(oids)
 
     # -- objects
@@ -359,13 +362,13 @@ def who_wrote(storage: Any, log: TurnLog, oid: bytes, serial: bytes) -> str:
     return ""
 
 
-def catch_up(image: Image, index: FindIndex, tick: Tick = no_tick) -> None:
-    """Bring the index up to the last turn; what was done stays done if that is interrupted."""
+def catch_up(image: Image, index: FindIndex, tick: Tick = no_tick, portion: int = PORTION) -> None:
+    """Bring the index up to the last turn; what was done stays done if `tick` raises, after some records."""
     with told_as_one_line(index):
-        repairing(index, lambda: _catch_up(image, index, tick))
+        repairing(index, lambda: _catch_up(image, index, tick, portion))
 
 
-def _catch_up(image: Image, index: FindIndex, tick: Tick) -> None:
+def _catch_up(image: Image, index: FindIndex, tick: Tick, portion: int) -> None:
     last = u64(image.storage.lastTransaction())
     packed = u64(image.storage.packed)
     if (known := index.get("turn")) == last and index.get("packed") == packed:
@@ -378,7 +381,7 @@ def _catch_up(image: Image, index: FindIndex, tick: Tick) -> None:
         with image.connection.reading(replay.load) as connection:
             follower = Follower(index, connection, replay.who)
             turns = log.forwards(place)
-            while _portion(index, follower, replay, turns, lambda at: tick(at, log.end)):
+            while _portion(index, follower, replay, turns, lambda at: tick(at, log.end), portion):
                 connection.cacheMinimize()
     with index.writing():
         if index.get("packed") != packed:
@@ -397,7 +400,12 @@ def _beginning(log: TurnLog, known: int) -> tuple[int | None, int]:
 
 
 def _portion(
-    index: FindIndex, follower: Follower, replay: Replay, turns: Iterator[LoggedTurn], tick: Callable[[int], None]
+    index: FindIndex,
+    follower: Follower,
+    replay: Replay,
+    turns: Iterator[LoggedTurn],
+    tick: Callable[[int], None],
+    portion: int,
 ) -> bool:
     """Follow some turns; whether there were any."""
     done, last = 0, None
@@ -405,7 +413,7 @@ def _portion(
         for turn in turns:
             done += follower.follow(Followed(turn.tid, turn.who, replay.records(turn))) + 1
             last = turn
-            if done >= PORTION:
+            if done >= portion:
                 break
         if last is not None:
             index.set("turn", u64(last.tid))

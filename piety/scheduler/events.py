@@ -7,6 +7,7 @@
     changed(obj)        after each turn that has changed a persistent object
     signal("dinner")    each time somebody says `notify("dinner")`
     lines("door")       each line that comes in on the socket `door` in the home
+    found(query)        what comes into what a query finds, changes there or leaves it (see `standing.py`)
 
 An event is a value: it never changes, and lies in the record of its task.  Where its task will be found when it
 happens is in the tables of `Tasks`: `begin` puts it there and `end` takes it out, in the turn that says so.  What has

@@ -24,6 +24,7 @@ from piety.scheduler.effects import Begin, Effects
 from piety.scheduler.events import Due, doors
 from piety.scheduler.failures import Frame, Record, Report, frames
 from piety.scheduler.requests import Call, Typing, not_begun
+from piety.scheduler.standing import Standing, Telling
 from piety.scheduler.tasks import Task, Tasks, has_failed, is_broken
 from piety.scheduler.timers import Timers
 
@@ -139,6 +140,7 @@ class Loop:
         self.tasks = tasks
         self.timers = timers
         self.effects = Effects(tasks, self.ask, self.again)
+        self.standing = Standing(self.image, tasks)
         self.doors = doors(tasks)  # the sockets that tasks wait for
         self.blocked: set[int] = set()  # tasks that have something to do, but their condition is False
         # In the order in which they became so; of a timer with its time.
@@ -216,7 +218,8 @@ class Loop:
     def is_idle(self) -> bool:
         """Whether nothing is ready or due, or being done on the host."""
         is_due = self._next is not None and self._next <= clock.now()
-        return not (is_due or self._ready or self._own or self.effects.are_running)
+        is_news = self.standing.due is not None
+        return not (is_due or is_news or self._ready or self._own or self.effects.are_running)
 
     def again(self, turn: Turn) -> None:
         """This turn of our own could not be written: the disk is full, say.  Run it later."""
@@ -303,6 +306,8 @@ class Loop:
         if image.effects:
             self._own += [Begin(self.effects, number) for number in sorted(image.effects)]
             image.effects.clear()
+        if self.standing.is_due(now):
+            self._own.append(Telling(self.standing))
         for number, due in self.timers.pop(now):
             self._ready[number] = due
         self._next = None if self._ready else self.timers.next()
@@ -356,5 +361,7 @@ class Loop:
             times.append(self._not_before)
         if self.blocked:
             times.append(self._again)
+        if self.standing.due is not None:
+            times.append(self.standing.due)
         now = clock.now()
         self._wake.wait(min(max(0.0, min(times) - now), LONGEST_WAIT) if times else None)

@@ -12,6 +12,7 @@ _MODULES = {
     "objects.finding": "above before below find since stream",
     "objects.references": "instances linked path_to sizes who_points_at",
     "scheduler.events": "after at changed every lines message signal",
+    "scheduler.standing": "found",
     "scheduler.tasks": "notify send spawn",
     "scheduler.listing": "tasks",
     "scheduler.failures": "failures",

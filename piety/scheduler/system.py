@@ -182,7 +182,7 @@ class System:
             "running_stack": None if turn is None else stack(),
             "failed": len(self.loop.failed_tasks),
             "hog": self._watch.hog,
-            "notices": self.notices,
+            "notices": [*self.notices, *filter(None, [self.loop.standing.trouble])],
         }
 
     # -- on the turn thread

@@ -370,6 +370,7 @@ class Tasks(Persistent):
     limit: tuple[float | None, bool] = (None, False)  # see `watch.py`
     newest_failure = newest_effect = 0
     stopped: float | None = None  # when the system was stopped last
+    standing: Any = None  # LOBTree: number -> `standing.Told`, of those that wait for a query, from the first on
 
     def __init__(self) -> None:
         self.newest = 0
@@ -418,6 +419,8 @@ class Tasks(Persistent):
         for table in self.due, self.signals, self.watched:
             for key in [key for key in table if key[1] == number]:
                 del table[key]
+        if self.standing is not None:
+            self.standing.pop(number, None)
         for oid in [oid for oid in self.trees if not self._watchers(oid)]:
             del self.trees[oid]
 
@@ -498,7 +501,7 @@ def _require_event(event: Any) -> Event:
     if not issubclass(type(event), Event):
         raise PietyError(
             f"{event!r} is nothing to wait for; say every(seconds), at(time), after(seconds), message, changed(obj), "
-            "signal(name) or lines(name)"
+            "signal(name), lines(name) or found(query)"
         )
     return event
 
