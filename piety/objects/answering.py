@@ -1,13 +1,14 @@
 """How the index answers a query: as SQL, for now or for a moment.
 
-The part of a query that fewest entries fulfil gives the entries that come into question; the others are asked of those
-one by one.  The newest come first, or where words are asked for, those that match best (bm25).
+The part of a query that fewest entries fulfil gives the entries that come into question.  Another part, if not many
+more fulfil it, gives those among which they must be; else it is asked of them one by one.  The newest come first, or
+where words are asked for, those that match best (bm25).
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ZODB.utils import p64
@@ -20,7 +21,9 @@ from piety.objects.values import Key, folded
 if TYPE_CHECKING:
     from piety.objects.connection import ImageConnection
 
-ENOUGH = 5_000  # entries up to which it is counted how many fulfil a part
+ENOUGH = 1_000  # entries up to which it is counted at first how many fulfil a part
+EVEN_MORE = 1_000_000
+SEEK = 20  # entries that are read in a row in the time in which one is looked for by its number
 FEW = 2_000  # entries up to which each is asked when it was changed
 
 Sql = tuple[str, list[Any]]
@@ -49,14 +52,59 @@ class Answering:
         words = list(_asked_words(query))
         if words and words == list(query.parts() or (query,)):
             return self._ranked(words)
-        found = list(dict.fromkeys(self._column(*self._all(query))))
+        found = self._fulfilling(query)
         if not in_order:
-            return found
+            return list(found)
         if not words:
             return self._newest_first(found)
-        members = set(found)
-        ranked = [number for number in self._ranked(words) if number in members]
-        return ranked + sorted(members.difference(ranked), reverse=True)
+        ranked = [number for number in self._ranked(words) if number in found]
+        return ranked + sorted(found.difference(ranked), reverse=True)
+
+    def _fulfilling(self, query: Query) -> set[int]:
+        """The numbers of the entries that fulfil a query."""
+        if _is_negative(query):
+            select, values = self._entries()
+            sql, more = self._holds(query)
+            return self._numbers(f"SELECT e.number FROM ({select}) e WHERE {sql}", values + more)
+        if not isinstance(query, All):
+            return self._numbers(*self._select(query))
+        counted = self._counted([part for part in query.queries if not _is_negative(part)])
+        found = self._numbers(*self._select(counted[0][1]))
+        rest = [part for part in query.queries if _is_negative(part)]
+        for count, part in counted[1:]:
+            if count <= SEEK * len(found):
+                found &= self._numbers(*self._select(part))
+            else:
+                rest.append(part)
+        if not rest or not found:
+            return found
+        asked = [self._holds(part) for part in rest]
+        condition = " AND ".join(each for each, _values in asked)
+        with self._found(found):
+            select = f"SELECT e.number FROM temp.found e WHERE {condition}"
+            return self._numbers(select, [value for _each, values in asked for value in values])
+
+    def _counted(self, parts: list[Query]) -> list[tuple[int, Query]]:
+        """These parts, with how many entries fulfil each, the fewest first; of many it is not told how many exactly."""
+        if len(parts) == 1:
+            return [(0, parts[0])]
+        most = ENOUGH
+        while min(counts := [self._count(part, most) for part in parts]) >= most <= EVEN_MORE:
+            most *= SEEK
+        many = SEEK * min(counts) + 1
+        counts = [
+            self._count(part, many) if most <= count < many else count
+            for count, part in zip(counts, parts, strict=True)
+        ]
+        return sorted(zip(counts, parts, strict=True), key=lambda each: each[0])
+
+    def _count(self, query: Query, most: int) -> int:
+        sql, values = self._select(query)
+        (count,) = self._column(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {most})", values)
+        return count
+
+    def _numbers(self, sql: str, values: Sequence[Any]) -> set[int]:
+        return {row[0] for row in self._db.execute(sql, values)}
 
     def fulfils(self, number: int, query: Query) -> bool:
         """Whether an entry is there and fulfils a query."""
@@ -70,32 +118,16 @@ class Answering:
         row = self._db.execute(select, values).fetchone()
         return None if row is None else row[0]
 
-    def _newest_first(self, numbers: list[int]) -> list[int]:
+    def _newest_first(self, numbers: set[int]) -> list[int]:
         if self._turn is None and len(numbers) > FEW:  # then it is faster to go through all of them in that order
-            members = set(numbers)
             everything = "SELECT entry FROM facts WHERE name = ? ORDER BY value DESC, entry DESC"
-            return [number for number in self._column(everything, [self._index.known("changed")]) if number in members]
+            return [number for number in self._column(everything, [self._index.known("changed")]) if number in numbers]
         order, values = self._changed("number")
         with self._found(numbers):
             return self._column(f"SELECT number FROM temp.found ORDER BY {order} DESC, number DESC", values)
 
     def _column(self, sql: str, values: Sequence[Any]) -> list[int]:
         return [row[0] for row in self._db.execute(sql, values)]
-
-    def _all(self, query: Query) -> Sql:
-        """The entries `e.number` that fulfil a query; some may come twice."""
-        parts = list(query.queries) if isinstance(query, All) else [query]
-        counts = [self._estimate(part) for part in parts] if len(parts) > 1 else [float(_is_negative(query))]
-        if not parts or (len(parts) == 1 and counts[0]) or min(counts) == float("inf"):
-            select, values = self._entries()
-        else:
-            select, values = self._select(parts.pop(counts.index(min(counts))))
-        sql, more = f"SELECT e.number FROM ({select}) e", list(values)
-        if parts:
-            asked = [self._holds(part) for part in parts]
-            sql += " WHERE " + " AND ".join(each for each, _values in asked)
-            more += [value for _each, values in asked for value in values]
-        return sql, more
 
     def _entries(self) -> Sql:
         if self._turn is None:
@@ -117,21 +149,12 @@ class Answering:
             return _joined(" UNION ALL ", selects) if selects else ("SELECT 0 AS number WHERE 0", [])
         if isinstance(query, Words):
             return self._matching(query)
-        parts = [self._select(part) for part in query.parts()]
         if isinstance(query, Any_):
-            return _joined(" UNION ", parts)
-        return self._all(query)
-
-    def _estimate(self, query: Query) -> float:
-        """How many entries fulfil this part, at most; infinite for what only tells which do not."""
-        if _is_negative(query):
-            return float("inf")
-        if isinstance(query, Any_):
-            return sum(self._estimate(part) for part in query.queries)
-        if isinstance(query, All):
-            return min((self._estimate(part) for part in query.queries), default=float("inf"))
-        sql, values = self._select(query)
-        return self._column(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) LIMIT {ENOUGH})", values)[0]
+            return _joined(" UNION ALL ", [self._select(part) for part in query.queries])
+        parts = [part for part in query.parts() if not _is_negative(part)]
+        select, values = self._select(parts[0])
+        sql, more = self._holds(query)
+        return f"SELECT e.number FROM ({select}) e WHERE {sql}", values + more
 
     def _holds(self, query: Query) -> Sql:
         """Whether `e.number` fulfils this part."""
@@ -275,14 +298,14 @@ class Answering:
     # -- of what was found
 
     @contextlib.contextmanager
-    def _found(self, numbers: Sequence[int]) -> Iterator[None]:
+    def _found(self, numbers: Iterable[int]) -> Iterator[None]:
         self._db.execute("CREATE TEMP TABLE IF NOT EXISTS found(number INTEGER PRIMARY KEY)")
         self._db.execute("DELETE FROM temp.found")
         self._db.executemany("INSERT INTO temp.found VALUES(?)", ((number,) for number in numbers))
         yield
         self._db.execute("DELETE FROM temp.found")
 
-    def facets(self, numbers: Sequence[int]) -> list[tuple[str, Key, int]]:
+    def facets(self, numbers: Iterable[int]) -> list[tuple[str, Key, int]]:
         """The facts of these entries, how many of them have each: name, value, count."""
         sql, values = self._now_or_then("entry, name, value", "facts", "entry IN (SELECT number FROM temp.found)", [])
         with self._found(numbers):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -25,7 +26,7 @@ from piety.errors import PietyError
 from piety.objects.entries import DERIVED, Entry
 from piety.objects.files import File, Folder, Node, by_name
 from piety.objects.texts import Text
-from piety.objects.values import key
+from piety.objects.values import Key, key
 from piety.objects.world import Content, Module
 
 VERSION = 1  # of what is derived; an index that was made with another is made anew
@@ -38,10 +39,18 @@ Pairs = Iterator[tuple[str, Any]]
 
 
 class Derived:
-    """What is known of an object: pairs of name and value, and the text in which words are found."""
+    """What is known of an object: facts (name, value and key), and the text in which words are found."""
 
-    def __init__(self, facts: list[tuple[str, Any]], text: str) -> None:
-        self.facts, self.text = facts, text
+    def __init__(self, facts: Iterable[tuple[str, Any]], text: str) -> None:
+        self.facts: list[tuple[str, Any, Key]] = []
+        self.text = text
+        self.add(facts)
+
+    def add(self, facts: Iterable[tuple[str, Any]]) -> None:
+        """Add pairs of name and value, as far as the value can be that of a fact."""
+        for name, value in facts:
+            with suppress(PietyError):
+                self.facts.append((name, value, key(value)))
 
 
 def derive(entry: Entry) -> Derived:
@@ -56,23 +65,13 @@ def derive(entry: Entry) -> Derived:
         facts += _own_facts(obj, text)
     except Exception as error:  # what the object's own code raises
         facts.append(("unreadable", f"{type(error).__name__}: {error}"[:200]))
-    return Derived([(name, value) for name, value in facts if _is_fact(value)], text)
+    return Derived(facts, text)
 
 
 def kind_of(obj: Any) -> str:
     """The full name of an object's class."""
     kind = type(obj)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _is_fact(value: Any) -> bool:
-    if isinstance(value, Persistent):
-        return value._p_oid is not None
-    try:
-        key(value)
-    except PietyError:
-        return False
-    return True
 
 
 def _text(obj: Any) -> str:

@@ -32,7 +32,7 @@ from piety.objects.moments import time_of
 from piety.objects.nodes import children, is_tree, items
 from piety.objects.portable import Tick, no_tick
 from piety.objects.turnlog import LoggedTurn, TurnLog
-from piety.objects.values import Key, key, told
+from piety.objects.values import Key, told
 from piety.objects.world import World
 
 if TYPE_CHECKING:
@@ -70,35 +70,42 @@ class Follower:
     def follow(self, turn: Followed) -> int:
         """Follow one turn; how many records it has."""
         oids: set[int] = set()
+        old: set[int] = set()  # those that were there before
         nodes: set[int] = set()  # those that may be of the tree of entries
         world = None
         for oid, record in turn.records:
             number = u64(oid)
             oids.add(number)
-            name = self._record(number, record, turn.number)
+            name, is_new = self._record(number, record, turn.number)
+            if not is_new:
+                old.add(number)
             if name == _WORLD:
                 world = oid
             elif name.startswith(_TREE):
                 nodes.add(number)
         before, after = self._tree.follow(nodes, world)
         gone, came = before - after, after - before
-        changed = self._depending(oids) - {number for number, _record in gone}
+        changed = self._depending(old) - {number for number, _record in gone}
         for number, _record in gone - came:
             self._end_entry(number, turn.number)
         for number, record in came:
-            self._index.end("entries", "number = ?", (number,), turn.number)
-            self._db.execute("INSERT OR REPLACE INTO entries VALUES(?, ?, ?)", (number, record, turn.number))
-        made = changed | {number for number, _record in came}
-        for number in made:
-            self._entry(number, turn)
-        touched = made | {number for number, _record in gone}
+            is_new = self._db.execute("SELECT 1 FROM entries WHERE number = ?", (number,)).fetchone() is None
+            if not is_new:
+                self._index.end("entries", "number = ?", (number,), turn.number)
+            self._db.execute("INSERT INTO entries VALUES(?, ?, ?)", (number, record, turn.number))
+            self._entry(number, record, turn, is_new)
+            changed.discard(number)
+        for number in changed:
+            (record,) = self._db.execute("SELECT record FROM entries WHERE number = ?", (number,)).fetchone()
+            self._entry(number, record, turn)
+        touched = changed | {number for number, _record in came | gone}
         self._db.executemany("INSERT INTO touched VALUES(?, ?)", [(turn.number, number) for number in touched])
         return len(oids)
 
     # -- objects
 
-    def _record(self, number: int, record: bytes | None, turn: int) -> str:
-        """A record was written; the name of its class."""
+    def _record(self, number: int, record: bytes | None, turn: int) -> tuple[str, bool]:
+        """A record was written; the name of its class, and whether it is the first of its object."""
         old = self._db.execute("SELECT class, size FROM records WHERE oid = ?", (number,)).fetchone()
         if old is not None:
             self._index.end("records", "oid = ?", (number,), turn)
@@ -116,7 +123,7 @@ class Follower:
         rows = [(number, target, turn) for target in targets - before]
         if rows:
             self._db.executemany("INSERT OR REPLACE INTO refs VALUES(?, ?, ?)", rows)
-        return name
+        return name, old is None
 
     # -- entries
 
@@ -133,13 +140,13 @@ class Follower:
         self._db.execute("DELETE FROM words WHERE rowid = ?", (number,))
         self._db.execute("DELETE FROM depends WHERE entry = ?", (number,))
 
-    def _entry(self, number: int, turn: Followed) -> None:
+    def _entry(self, number: int, record: int, turn: Followed, is_new: bool = False) -> None:
         """Read the facts of an entry anew."""
-        (record,) = self._db.execute("SELECT record FROM entries WHERE number = ?", (number,)).fetchone()
         derived, parts = self._derive(p64(record), turn)
-        self._facts(number, derived, turn.number)
-        self._words(number, derived.text, turn.number)
-        self._db.execute("DELETE FROM depends WHERE entry = ?", (number,))
+        self._facts(number, derived, turn.number, is_new)
+        self._words(number, derived.text, turn.number, is_new)
+        if not is_new:
+            self._db.execute("DELETE FROM depends WHERE entry = ?", (number,))
         rows = [(oid, number) for oid in parts]
         self._db.executemany("INSERT OR REPLACE INTO depends VALUES(?, ?)", rows)
 
@@ -152,18 +159,17 @@ class Follower:
         parts = {u64(oid) for oid in self._loaded} | {u64(record)}
         if isinstance(oid := getattr(entry.object, "_p_oid", None), bytes):
             parts.add(u64(oid))
-        derived.facts += times(
-            entry, self._loaded, lambda oid, tid: turn.who if tid == turn.tid else self._who(oid, tid)
-        )
+        derived.add(times(entry, self._loaded, lambda oid, tid: turn.who if tid == turn.tid else self._who(oid, tid)))
         for each in list(self._loaded.values()):
             each._p_invalidate()  # whatever its own code has done to it; the next one reads it anew
         return derived, parts
 
-    def _facts(self, number: int, derived: Derived, turn: int) -> None:
+    def _facts(self, number: int, derived: Derived, turn: int, is_new: bool) -> None:
         new: dict[tuple[int, Key], Any] = {}
-        for fact, value in derived.facts:
-            new.setdefault((self._index.name(fact), key(value)), value)
-        old = {tuple(row) for row in self._db.execute("SELECT name, value FROM facts WHERE entry = ?", (number,))}
+        for fact, given, key in derived.facts:
+            new.setdefault((self._index.name(fact), key), given)
+        found = () if is_new else self._db.execute("SELECT name, value FROM facts WHERE entry = ?", (number,))
+        old = {tuple(row) for row in found}
         for name, value in old - new.keys():
             self._index.end("facts", "entry = ? AND name = ? AND value = ?", (number, name, value), turn)
         rows = [(number, name, value, turn) for name, value in new.keys() - old]
@@ -173,9 +179,10 @@ class Follower:
             if isinstance(spelling, str) and spelling != value:
                 self._index.spell(name, value, _sound(spelling[:200]))
 
-    def _words(self, number: int, text: str, turn: int) -> None:
+    def _words(self, number: int, text: str, turn: int, is_new: bool) -> None:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() if text.strip() else None
-        old = self._db.execute("SELECT digest FROM texts WHERE entry = ?", (number,)).fetchone()
+        select = "SELECT digest FROM texts WHERE entry = ?"
+        old = None if is_new else self._db.execute(select, (number,)).fetchone()
         if (None if old is None else old[0]) == digest:
             return
         if old is not None:
@@ -362,10 +369,10 @@ def who_wrote(storage: Any, log: TurnLog, oid: bytes, serial: bytes) -> str:
     return ""
 
 
-def catch_up(image: Image, index: FindIndex, tick: Tick = no_tick, portion: int = PORTION) -> None:
+def catch_up(image: Image, index: FindIndex, tick: Tick = no_tick, portion: int | None = None) -> None:
     """Bring the index up to the last turn; what was done stays done if `tick` raises, after some records."""
     with told_as_one_line(index):
-        repairing(index, lambda: _catch_up(image, index, tick, portion))
+        repairing(index, lambda: _catch_up(image, index, tick, portion or PORTION))
 
 
 def _catch_up(image: Image, index: FindIndex, tick: Tick, portion: int) -> None:

@@ -15,7 +15,6 @@ from piety.objects.deriving import Derived, kind_of
 from piety.objects.entries import Entry
 from piety.objects.following import Who, read, times, words_of
 from piety.objects.query import Any_, Fact, Query, Without, Words
-from piety.objects.values import key
 
 if TYPE_CHECKING:
     from piety.objects.connection import ImageConnection
@@ -34,7 +33,7 @@ class Scanning:
         for number, entry in () if table is None else table.items():
             derived = self.derived(entry)
             if self._holds(query, entry, derived):
-                changed = max((key(value) for name, value in derived.facts if name == "changed"), default=b"")
+                changed = max((each for name, _value, each in derived.facts if name == "changed"), default=b"")
                 found.append((changed, number))
         return [number for _changed, number in sorted(found, reverse=True)]
 
@@ -49,7 +48,7 @@ class Scanning:
         self._connection.on_load = lambda obj, _state, _record: loaded.__setitem__(obj._p_oid, obj)
         try:
             derived = read(entry)
-            derived.facts += times(entry, loaded, self._who)
+            derived.add(times(entry, loaded, self._who))
         finally:
             self._connection.on_load = report
         self._connection.cacheMinimize()
@@ -65,7 +64,7 @@ class Scanning:
                 return is_kind(type(entry.object), kind_of(entry.object), query.value)
             spans = query.spans()
             return any(
-                name == query.name and any(key(value) in span for span in spans) for name, value in derived.facts
+                name == query.name and any(each in span for span in spans) for name, _value, each in derived.facts
             )
         test = any if isinstance(query, Any_) else all
         return test(self._holds(part, entry, derived) for part in query.parts())
