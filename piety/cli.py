@@ -445,11 +445,19 @@ def _places(refs: tuple[str, ...]) -> list[list[str]]:
     "--fact", "facts", cls=_Option, multiple=True, callback=_fact, metavar="NAME=VALUE", help="A fact of each."
 )
 @click.option("--tag", "tags", cls=_Option, multiple=True, metavar="TAG", help="A tag of each.")
+@click.option("--watch", cls=_Option, is_flag=True, help="Then keep both the same, until Ctrl-C.")
 @_with_home
-def keep(home: Home, paths: tuple[str, ...], facts: list[tuple[str, Any]], tags: tuple[str, ...]) -> int:
+def keep(home: Home, paths: tuple[str, ...], facts: list[tuple[str, Any]], tags: tuple[str, ...], watch: bool) -> int:
     """Make objects of files and folders, to be found by what they are."""
     facts = [*facts, *(("tag", _as_text(tag)) for tag in tags)]
-    return home.perform("keep", paths=list(map(os.path.abspath, paths)), facts=facts)
+    places = list(map(os.path.abspath, paths))
+    if not watch:
+        return home.perform("keep", paths=places, facts=facts)
+    from piety.hostwatch import Watching
+
+    with Watching(home, places) as watching:  # from the first on, so that nothing is missed
+        home.perform("keep", paths=places, facts=facts)
+        return watching.run()
 
 
 class _Find(_Command):

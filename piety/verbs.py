@@ -331,6 +331,29 @@ def keep(image: Image, say: Say, paths: list[str], facts: list[tuple[str, Any]])
     return More(go_on)
 
 
+def sync(image: Image, say: Say, paths: list[str]) -> More:
+    """Make what was kept from these paths the same as what is there, both ways; what both have changed is left."""
+    from piety.objects.syncing import WritingOut
+    from piety.objects.takingin import TakingIn
+
+    taking = TakingIn(image, {}, lambda line: say.err(f"{line}\n"))
+    taking.begin(paths)
+
+    def go_on(_image: Image) -> int | More:
+        if taking.go_on():
+            return More(go_on)
+        writing = WritingOut(image, lambda line: say.err(f"{line}\n"))
+        with image.turn("write out what was changed"):
+            for path in paths:
+                writing.run(path)
+        counts = {"new": taking.new, "changed": taking.changed, "gone": taking.gone, "written out": writing.written}
+        if told := ", ".join(f"{count:,} {what}" for what, count in counts.items() if count):
+            say.out(f"{told}\n")
+        return 1 if taking.left or writing.left else 0
+
+    return More(go_on)
+
+
 def find(image: Image, say: Say, query: str, as_of: str | None, facets: bool, most: int, as_json: bool) -> int:
     """What fulfils a query: a line each, or its facets."""
     import json
@@ -423,6 +446,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     for each in (
         evaluate, code_list, code_show, code_import, code_export, info, check, tasks,
         log, snapshot, snapshots, diff, rollback, undo, fork, export, pack, backup,
-        keep, find, show, take, forget, same, sizes,
+        keep, sync, find, show, take, forget, same, sizes,
     )
 }  # fmt: skip

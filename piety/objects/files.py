@@ -72,6 +72,11 @@ class Node(Entry):
 
     folder: Folder | None = None  # the one in which it lies
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it was made here, and the host never had it."""
+        return False
+
     def __init__(self, name: str, mode: int, mtime: int) -> None:
         self.name = name
         self.mode = mode
@@ -131,6 +136,17 @@ class File(Node):
         if not isinstance(self.content, Text):
             self.content = Text(self.read().decode("utf-8", "surrogateescape"))
         return self.content
+
+    def is_taken(self, size: int) -> None:
+        """The host's file has these bytes, so many."""
+        from piety.objects.texts import Text
+
+        self.taken = size, self.content.version if isinstance(self.content, Text) else 0
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was made here, and the host never had it."""
+        return self.taken[0] < 0
 
     @property
     def is_edited(self) -> bool:

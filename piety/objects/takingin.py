@@ -52,10 +52,10 @@ class TakingIn:
         """Say what is to be taken in.  Raises `PietyError` if a path is not there."""
         for path in paths:
             if not os.path.lexists(path):
-                raise PietyError(f"{_shown(path)} is not there, so it cannot be kept")
+                raise PietyError(f"{shown_path(path)} is not there, so it cannot be kept")
         self._todo = [(path, None) for path in reversed(paths)]
         self._total = len(paths)
-        self._label = f"keep {_shown(paths[0])}{' ...' if len(paths) > 1 else ''}"
+        self._label = f"keep {shown_path(paths[0])}{' ...' if len(paths) > 1 else ''}"
 
     def go_on(self) -> bool:
         """Take in a portion, as a turn; whether there is more."""
@@ -79,7 +79,7 @@ class TakingIn:
             try:
                 self._take(path, folder)
             except OSError as error:
-                self._leave(f"{_shown(path)} cannot be read: {error.strerror or error}")
+                self._leave(f"{shown_path(path)} cannot be read: {error.strerror or error}")
 
     def _take(self, path: str, folder: Folder | None) -> None:
         found = os.lstat(path)
@@ -92,7 +92,7 @@ class TakingIn:
         elif stat.S_ISLNK(found.st_mode):
             self._take_link(path, name, found, folder, old)
         else:
-            self._leave(f"{_shown(path)} is no file, folder or link, and is left alone")
+            self._leave(f"{shown_path(path)} is no file, folder or link, and is left alone")
 
     def _old(self, path: str, name: str, folder: Folder | None) -> Node | None:
         """What was kept from there before."""
@@ -131,10 +131,14 @@ class TakingIn:
         if node is not old:
             self._lay(node, path, folder)
         self._settle(node, found)
-        for gone in [each for each in node.table if each not in set(names)]:
+        there = set(names)
+        for gone in [each for each in node.table if each not in there and not node.table[each].is_own]:
             _let_go(node, gone)
             self.gone += 1
-        self._keep(node)
+        if node is old:
+            self._keep_again(node)
+        else:
+            self._keep(node)
         self._total += len(names)
         self._todo += [(os.path.join(path, each), node) for each in reversed(names)]
 
@@ -152,10 +156,15 @@ class TakingIn:
             self._count(False, self._settle(old, found))
             self._keep_again(old)
             return
-        if is_old and old.is_edited:
+        if is_old and (old.is_edited or old.is_own):
+            if _is_same(path, old.parts()):  # the same was done to both
+                old.is_taken(found.st_size)
+                self._settle(old, found)
+                self._count(False, False)
+                return
             self._leave(
-                f"{_shown(path)} was edited here and changed on the host; both are left as they are (take this one to "
-                "another folder to compare them)"
+                f"{shown_path(path)} was edited here and changed on the host; both are left as they are (to compare "
+                "them, take this one to another folder)"
             )
             return
         node = old if is_old else File(name, stat.S_IMODE(found.st_mode), found.st_mtime_ns)
@@ -179,12 +188,13 @@ class TakingIn:
             if isinstance(node.content, Text):
                 data = file.read()
                 node.content.set(data.decode("utf-8", "surrogateescape"))
-                node.taken = len(data), node.content.version
+                node.is_taken(len(data))
                 return True
             data = file.read(INLINE + 1)
             if len(data) <= INLINE:
                 self._room += len(data)
-                node.content, node.taken = data, (len(data), 0)
+                node.content = data
+                node.is_taken(len(data))
                 return True
             blob = Blob()
             data += file.read(PART - len(data))
@@ -194,7 +204,8 @@ class TakingIn:
                 if blob.size % SAVED == 0:
                     self._let_rest(blob)
                 data = file.read(PART)
-            node.content, node.taken = blob, (blob.size, 0)
+            node.content = blob
+            node.is_taken(blob.size)
         return True
 
     def _let_rest(self, blob: Blob) -> None:
@@ -271,7 +282,7 @@ def forget_all(image: Image, obj: Any, ref: str) -> int:
     return len(numbers)
 
 
-def _shown(path: str) -> str:
+def shown_path(path: str) -> str:
     """A path as a person can read it, whatever bytes are in it."""
     return path if path.isprintable() else repr(path)
 
@@ -289,7 +300,7 @@ def take_out(objects: list[Any], folder: str, tell: Tell, tick: Tick = no_tick) 
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise PietyError(f"{_shown(folder)} cannot be made: {error.strerror}") from error
+        raise PietyError(f"{shown_path(folder)} cannot be made: {error.strerror}") from error
     written = 0
     times: list[tuple[str, Folder]] = []
     todo: list[tuple[Any, str]] = [(obj, os.path.join(folder, name_of_file(obj))) for obj in reversed(objects)]
@@ -308,7 +319,7 @@ def take_out(objects: list[Any], folder: str, tell: Tell, tick: Tick = no_tick) 
                 continue
             written += _write(obj, path)
         except OSError as error:
-            tell(f"{_shown(path)} cannot be written: {error.strerror or error}")
+            tell(f"{shown_path(path)} cannot be written: {error.strerror or error}")
         except PietyError as error:
             tell(str(error))
         if isinstance(obj, Persistent) and obj._p_changed is False:
@@ -340,7 +351,9 @@ def _write(obj: Any, path: str) -> int:
     except FileExistsError:
         if _is_same(path, parts_of(obj)):
             return 0
-        raise PietyError(f"{_shown(path)} is there already, with something else in it; it is left as it is") from None
+        raise PietyError(
+            f"{shown_path(path)} is there already, with something else in it; it is left as it is"
+        ) from None
     with file:
         for part in parts:
             file.write(part)
@@ -387,7 +400,7 @@ def differences(image: Image, path: str) -> Iterator[tuple[str, str]]:
     Raises `PietyError` if nothing was kept from there.
     """
     if (kept := kept_from(image, path)) is None:
-        raise PietyError(f"nothing was kept from {_shown(path)}; keep it first")
+        raise PietyError(f"nothing was kept from {shown_path(path)}; keep it first")
     if not os.path.lexists(path):
         yield "-", path
         return
