@@ -280,7 +280,7 @@ class Answering:
             'CREATE VIRTUAL TABLE temp.words_then USING fts5(text, parts, tokenize="unicode61 remove_diacritics 2")'
         )
         for number, record in rows:
-            text = read(past.get(p64(record))).text
+            text = read(past.get(p64(record)), ()).text
             self._db.execute("INSERT INTO words_then(rowid, text, parts) VALUES(?, ?, ?)", (number, *words_of(text)))
         return True
 

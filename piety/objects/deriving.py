@@ -6,17 +6,20 @@ values can be facts.  Properties are not asked.  A class says more with
     def __facts__(self): yield "author", self.author     # further facts
     def __text__(self): return self.body                 # the words, instead of all texts in its attributes
 
-What has a media type is asked by that (`MEDIA`): definitions of Python, titles and links of Markdown, heads of mail.
-An extractor that fails leaves the fact `unreadable`, which says why.
+What has a media type is asked by that (`mediafacts.py`).  And userland has its own extractors, for a class or a media
+type; each is a function of the object, which stays in the image with its name:
+
+    extract(Note, function)    extract("text/x-recipe", function)    extract(Note, None)
+
+One that fails leaves the fact `unreadable`, which says why.
 """
 
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import pairwise
+from types import FunctionType
 from typing import Any
 
 from persistent import Persistent
@@ -25,6 +28,8 @@ from persistent.mapping import PersistentMapping
 from piety.errors import PietyError
 from piety.objects.entries import DERIVED, Entry
 from piety.objects.files import File, Folder, Node, by_name
+from piety.objects.image import current
+from piety.objects.mediafacts import by_media
 from piety.objects.texts import Text
 from piety.objects.values import Key, key
 from piety.objects.world import Content, Module
@@ -53,7 +58,10 @@ class Derived:
                 self.facts.append((name, value, key(value)))
 
 
-def derive(entry: Entry) -> Derived:
+Extractors = tuple[tuple[Any, Callable[[Any], Any]], ...]  # a class or a media type, and the function
+
+
+def derive(entry: Entry, extractors: Extractors = ()) -> Derived:
     """All facts of an entry, given and derived, but those that the log tells (`changed`, `by`)."""
     obj = entry.object
     facts: list[tuple[str, Any]] = [*entry.facts, ("kind", kind_of(obj))]
@@ -63,6 +71,8 @@ def derive(entry: Entry) -> Derived:
     try:
         text = _text(obj)[:WORDS]
         facts += _own_facts(obj, text)
+        for function in extractors_of(obj, extractors):
+            facts += _told(function(obj))
     except Exception as error:  # what the object's own code raises
         facts.append(("unreadable", f"{type(error).__name__}: {error}"[:200]))
     return Derived(facts, text)
@@ -116,13 +126,13 @@ def _attributes(obj: Any) -> dict[str, Any]:
 
 def _own_facts(obj: Any, text: str) -> Pairs:
     if isinstance(obj, Text):
-        yield from (("size", len(obj)), ("media", by_name(obj.file or obj.name or "") or "text/plain"))
+        yield "size", len(obj)
         if obj.name:
             yield "name", obj.name
     elif isinstance(obj, File):
-        yield from (("size", obj.size), ("media", obj.media))
+        yield "size", obj.size
     elif isinstance(obj, Module):
-        yield from (("name", obj.name), ("size", len(obj.source.data)), ("media", "text/x-python"))
+        yield from (("name", obj.name), ("size", len(obj.source.data)))
     if isinstance(obj, Node):
         yield from _of_node(obj)
     elif not isinstance(obj, (Text, Module, Content)):
@@ -131,19 +141,47 @@ def _own_facts(obj: Any, text: str) -> Pairs:
         yield "words", len(text.split())
     own = getattr(type(obj), "__facts__", None)
     if own is not None:
-        told = own(obj)
-        for name, value in told.items() if isinstance(told, dict) else told:
-            yield from ((name.casefold(), each) for each in _several(value))
-    if text and (extract := MEDIA.get(_media(obj))) is not None:
-        yield from extract(text)
+        yield from _told(own(obj))
+    media = media_of(obj)
+    if media:
+        yield "media", media
+        yield from by_media(media, text, obj.parts() if isinstance(obj, File) else ())
 
 
-def _media(obj: Any) -> str:
+def _told(facts: Any) -> Pairs:
+    """What somebody's own code tells: pairs, or a dictionary."""
+    for name, value in () if facts is None else facts.items() if isinstance(facts, dict) else facts:
+        yield from ((str(name).casefold(), each) for each in _several(value))
+
+
+def extract(what: Any, function: Callable[[Any], Any] | None) -> None:
+    """Have a function tell further facts of the entries of a class, or of a media type; None ends that.
+
+    It gives pairs of name and value, or a dictionary.  Raises `PietyError` for what cannot be kept.
+    """
+    if not isinstance(what, (type, str)):
+        raise PietyError(f"extract({what!r}, ...): say a class or a media type")
+    if function is not None and not isinstance(function, FunctionType):
+        raise PietyError(f"extract(..., {function!r}): give it a function with a name")
+    world = current().world
+    others = tuple(pair for pair in world.extractors if pair[0] != what)
+    world.extractors = others if function is None else (*others, (what, function))
+
+
+def extractors_of(obj: Any, extractors: Extractors) -> Iterator[Callable[[Any], Any]]:
+    """The functions that tell something of an object."""
+    for what, function in extractors:
+        if isinstance(obj, what) if isinstance(what, type) else what == media_of(obj):
+            yield function
+
+
+def media_of(obj: Any) -> str:
+    """The media type of what is a file, or could be one; "" if it is none."""
     if isinstance(obj, File):
         return obj.media
     if isinstance(obj, Module):
         return "text/x-python"
-    return by_name(obj.file or obj.name or "") or "" if isinstance(obj, Text) else ""
+    return by_name(obj.file or obj.name or "") or "text/plain" if isinstance(obj, Text) else ""
 
 
 def _of_node(node: Node) -> Pairs:
@@ -165,59 +203,3 @@ def _several(value: Any) -> Iterable[Any]:
     if type(value) in (set, frozenset, list, tuple):
         return value if len(value) <= MANY else ()
     return (value,)
-
-
-# -- by media type
-
-
-_DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
-_IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w., \t]*))", re.MULTILINE)
-
-
-def _python(source: str) -> Pairs:
-    """Read line by line: that takes a fiftieth of parsing it, and what is no Python of today tells its names too."""
-    yield from (("defines", name) for name in dict.fromkeys(_DEFINED.findall(source)))
-    names: dict[str, None] = {}
-    for module, modules in _IMPORTED.findall(source):
-        names |= dict.fromkeys([module] if module else [each.split()[0] for each in modules.split(",") if each.strip()])
-    yield from (("imports", name) for name in names)
-
-
-def _markdown(source: str) -> Pairs:
-    from markdown_it import MarkdownIt
-
-    tokens = MarkdownIt("commonmark").parse(source)
-    for token, following in pairwise(tokens):
-        if token.type == "heading_open" and token.tag == "h1":
-            yield "title", following.content
-    for token in tokens:
-        for each in token.children or ():
-            if each.type == "link_open" and (href := each.attrGet("href")):
-                yield "link", href
-
-
-def _mail(source: str) -> Pairs:
-    from email import message_from_string, policy
-    from email.utils import getaddresses
-
-    message: Any = message_from_string(source, policy=policy.default)
-    for name in ("from", "to", "cc"):
-        for _person, address in getaddresses([str(each) for each in message.get_all(name, [])]):
-            if address:
-                yield {"from": "sender"}.get(name, name), address
-    if message["subject"]:
-        yield "title", str(message["subject"])
-    if (date := message["date"]) is not None and (when := getattr(date, "datetime", None)) is not None:
-        yield "date", when
-
-
-def _rest(source: str) -> Pairs:
-    """The first title of reStructuredText: a line over one of its length that is all of one sign."""
-    found = re.search(r"^(?P<title>\S.*)\n(?P<sign>[=\-~^*#])(?P=sign){2,}[ \t]*$", source, re.MULTILINE)
-    if found is not None:
-        yield "title", found["title"].strip()
-
-
-MEDIA: dict[str, Callable[[str], Pairs]] = {
-    "text/x-python": _python, "text/markdown": _markdown, "message/rfc822": _mail, "text/x-rst": _rest,
-}  # fmt: skip

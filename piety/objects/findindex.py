@@ -14,6 +14,7 @@ which on no more.  So a question about now is not slower for all that was, and o
 
     depends     oid, entry                  from which objects the facts of an entry were read
     touched     turn, entry                 which entries a turn has made, changed or ended
+    code        name, leaf, definition      the code that facts were read with (see `codefacts.py`)
     nodes       node, kids, held            the nodes of the BTree of entries: their children, and what lies in them
     names       id, name                    of facts
     spellings   name, value, spelling       how a value is written, where its key does not tell
@@ -54,6 +55,7 @@ CREATE TABLE spellings(name INTEGER, value, spelling TEXT, PRIMARY KEY(name, val
 CREATE TABLE depends(oid INTEGER, entry INTEGER, PRIMARY KEY(oid, entry)) WITHOUT ROWID;
 CREATE INDEX depends_by_entry ON depends(entry);
 CREATE TABLE touched(turn INTEGER, entry INTEGER, PRIMARY KEY(turn, entry)) WITHOUT ROWID;
+CREATE TABLE code(name TEXT PRIMARY KEY, leaf INTEGER, definition INTEGER) WITHOUT ROWID;
 CREATE TABLE nodes(node INTEGER PRIMARY KEY, kids TEXT, held TEXT);
 CREATE INDEX facts_by_value ON facts(name, value, entry);
 CREATE INDEX facts_then_by_value ON facts_then(name, value, entry);

@@ -24,8 +24,9 @@ from ZODB.serialize import referencesf
 from ZODB.utils import p64, u64
 
 from piety.errors import DamagedObject
+from piety.objects.codefacts import Code
 from piety.objects.connection import ImageConnection
-from piety.objects.deriving import Derived, derive
+from piety.objects.deriving import Derived, Extractors, derive
 from piety.objects.entries import Entry
 from piety.objects.findindex import FindIndex, Unsound, repairing, told_as_one_line
 from piety.objects.moments import time_of
@@ -63,6 +64,7 @@ class Follower:
         self._loaded: dict[bytes, Any] = {}
         connection.on_load = self._is_loaded
         self._tree = EntryTree(index, connection)
+        self._code = Code(index, connection)
 
     def _is_loaded(self, obj: Any, _state: Any, _record: bytes) -> None:
         self._loaded[obj._p_oid] = obj
@@ -86,6 +88,7 @@ class Follower:
         before, after = self._tree.follow(nodes, world)
         gone, came = before - after, after - before
         changed = self._depending(old) - {number for number, _record in gone}
+        changed |= self._code.follow(old, world) - {number for number, _record in gone}
         for number, _record in gone - came:
             self._end_entry(number, turn.number)
         for number, record in came:
@@ -155,8 +158,8 @@ class Follower:
         self._loaded.clear()
         entry = self._connection.get(record)
         assert isinstance(entry, Entry)
-        derived = read(entry)
-        parts = {u64(oid) for oid in self._loaded} | {u64(record)}
+        derived = read(entry, self._code.extractors)
+        parts = {u64(oid) for oid in self._loaded} | {u64(record)} | self._code.used_for(entry.object)
         if isinstance(oid := getattr(entry.object, "_p_oid", None), bytes):
             parts.add(u64(oid))
         derived.add(times(entry, self._loaded, lambda oid, tid: turn.who if tid == turn.tid else self._who(oid, tid)))
@@ -197,10 +200,10 @@ _TREE = "BTrees.LOBTree."
 _WORLD = f"{World.__module__}.{World.__qualname__}"
 
 
-def read(entry: Entry) -> Derived:
+def read(entry: Entry, extractors: Extractors) -> Derived:
     """What is known of an entry; what cannot be read is a fact too."""
     try:
-        return derive(entry)
+        return derive(entry, extractors)
     except (DamagedObject, POSKeyError) as error:
         return Derived([("unreadable", str(error)[:200])], "")
 

@@ -47,7 +47,7 @@ class Scanning:
         report = self._connection.on_load
         self._connection.on_load = lambda obj, _state, _record: loaded.__setitem__(obj._p_oid, obj)
         try:
-            derived = read(entry)
+            derived = read(entry, self._connection.root()["world"].extractors)
             derived.add(times(entry, loaded, self._who))
         finally:
             self._connection.on_load = report

@@ -8,6 +8,7 @@ _MODULES = {
     "objects.snapshots": "snapshot snapshots",
     "objects.revisions": "diff history revert",
     "objects.trial": "trial",
+    "objects.deriving": "extract",
     "objects.entries": "entry forget keep",
     "objects.finding": "above before below find since stream",
     "objects.references": "instances linked path_to sizes who_points_at",
