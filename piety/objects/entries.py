@@ -20,10 +20,13 @@ from persistent import Persistent
 from ZODB.utils import u64
 
 from piety.errors import PietyError
+from piety.objects.changes import is_immutable
 from piety.objects.connection import name_of
-from piety.objects.image import Image, current
+from piety.objects.image import Image, current, open_image
 from piety.objects.moments import time_of
+from piety.objects.plainvalues import value_then
 from piety.objects.values import key
+from piety.objects.variables import MISSING
 
 Facts = tuple[tuple[str, Any], ...]  # names and values; a name may repeat
 
@@ -37,7 +40,7 @@ class Entry(Persistent):
     A subclass may be its own entry: then `object` is the entry itself, and one record holds both (see `files.py`).
     """
 
-    object: Any
+    _object: Any = MISSING  # what was kept, if it is persistent or cannot be changed; else it is in `world.plain`
     facts: Facts = ()
     created = 0.0  # when the object was made, and when it was kept, in seconds since the epoch
     kept = 0.0
@@ -45,13 +48,27 @@ class Entry(Persistent):
     @property
     def number(self) -> int:
         """Under which it stands in `world.entries`."""
-        obj = self.object
+        obj = self._object
         return u64(obj._p_oid if isinstance(obj, Persistent) else self._p_oid)
+
+    @property
+    def object(self) -> Any:
+        """What was kept; None if it was plain, and is gone with the entry."""
+        if self._object is not MISSING:
+            return self._object
+        image = open_image()
+        if self._p_jar is image.connection:
+            found = image.plain_values.get(self.number)
+        else:
+            found = value_then(self._p_jar.root()["world"], self.number)
+        return None if found is MISSING else found
 
     def begin(self, obj: Any, created: float, facts: Facts) -> None:
         """Become the entry of an object."""
-        if obj is not self:
-            self.object = obj
+        if isinstance(obj, Persistent) or is_immutable(obj):
+            self._object = obj
+        else:
+            current().plain_values.put(self.number, obj)
         self.created, self.kept, self.facts = created, time.time(), facts
 
     def __getitem__(self, name: str) -> Any:
@@ -186,4 +203,11 @@ def forget(obj: Any) -> None:
     if found is None:
         what = name_of(obj) if isinstance(obj, Persistent) and obj._p_oid else f"this {type(obj).__qualname__}"
         raise PietyError(f"{what} has no entry, so there is nothing to forget")
-    del image.world.entries[found.number]
+    remove(image, found.number)
+
+
+def remove(image: Image, number: int) -> None:
+    """Remove the entry of a number."""
+    entry = image.world.entries.pop(number)
+    if entry._object is MISSING and entry.object is not entry:
+        image.plain_values.drop(number)

@@ -10,6 +10,7 @@ are no UTF-8 are kept as Python keeps them, with half characters (PEP 383).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from mimetypes import MimeTypes
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from BTrees.IOBTree import IOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
+from ZODB.utils import u64
 
 from piety.objects.changes import watches_itself
-from piety.objects.entries import Entry
+from piety.objects.entries import Entry, Facts
 from piety.objects.world import Content
 
 if TYPE_CHECKING:
@@ -86,6 +88,15 @@ class Node(Entry):
     def object(self) -> Any:
         """Itself."""
         return self
+
+    @property
+    def number(self) -> int:
+        """Under which it stands in `world.entries`: its own."""
+        return u64(self._p_oid)
+
+    def begin(self, obj: Any, created: float, facts: Facts) -> None:
+        """Become an entry."""
+        self.created, self.kept, self.facts = created, time.time(), facts
 
     @property
     def path(self) -> str:

@@ -443,7 +443,7 @@ def _forget_what_was_packed_away(image: Image, index: FindIndex) -> None:
 def as_of_this_turn(image: Image, index: FindIndex, tick: Tick = no_tick) -> Iterator[None]:
     """In the block the index tells what the turn that runs sees, its own changes included."""
     catch_up(image, index, tick)
-    saved = image.pause().saved
+    saved = image.connection.saved() if image.is_untouched else image.pause().saved
     if not saved:
         yield
         return

@@ -19,6 +19,7 @@ from piety.objects.broken import find
 from piety.objects.connection import ImageConnection, open_database
 from piety.objects.importing import Importer
 from piety.objects.interrupts import Interrupts
+from piety.objects.plainvalues import PlainValues
 from piety.objects.storage import ImageStorage, damaged
 from piety.objects.threads import is_apart
 from piety.objects.transactions import Transactions
@@ -99,6 +100,8 @@ class Image:
             # of what every image begins with, some record is damaged
             raise damaged(f"{home}/{IMAGE_FILE}", f"{type(error).__name__}: {error}") from error
         turns.before_write = self._tell_watchers
+        self.plain_values = PlainValues(self, turns.variables)
+        turns.variables.add(self.plain_values)
         turns.importer.install()
         sys.modules[NAME] = turns.evaluator.module
         self.world._p_deactivate()  # it was read before its objects could find their classes in the image

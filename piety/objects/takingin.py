@@ -22,7 +22,7 @@ from ZODB.utils import u64
 
 from piety.errors import PietyError
 from piety.objects import hostfiles, rope
-from piety.objects.entries import entry, keep
+from piety.objects.entries import entry, keep, remove
 from piety.objects.files import INLINE, PART, Blob, File, Folder, Link, Node
 from piety.objects.portable import Tick, no_tick
 from piety.objects.texts import Text
@@ -274,7 +274,7 @@ def forget_all(image: Image, obj: Any, ref: str) -> int:
     if not numbers:
         raise PietyError(f"{ref} has no entry, so there is nothing to forget")
     for number in numbers:
-        del entries[number]
+        remove(image, number)
     kept = image.world.kept
     if kept is not None and isinstance(obj, Node):
         for path in [path for path, node in kept.items() if node is obj]:

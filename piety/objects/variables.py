@@ -197,6 +197,14 @@ class Variables:
         space.namespace[name] = value
         return value
 
+    def assign(self, space: Space, name: str, value: Any) -> None:
+        """Give a variable a value, or (`MISSING`) take it away, as code of the space would."""
+        self._fetched.add((space, name))
+        if value is MISSING:
+            space.namespace.pop(name, None)
+        else:
+            space.namespace[name] = value
+
     def touch(self, lives: Iterable[_Live]) -> None:
         """Count `lives`, and what their volatile values may reach, as touched by this turn."""
         for live in lives:

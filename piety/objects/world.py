@@ -30,6 +30,7 @@ class World(Persistent):
     transcript: Any = None  # `scheduler.output.Transcript`, from the first that prints there
     texts: Any = None  # OOBTree: name -> `texts.Text`, from the first on
     entries: Any = None  # LOBTree: number -> `entries.Entry`, from the first on
+    plain: Any = None  # OOBTree: number of an entry -> Group, of those whose objects are plain, from the first on
     extractors: tuple[tuple[Any, Any], ...] = ()  # a class or a media type, and a function: see `deriving.py`
     kept: Any = None  # OOBTree: path on the host -> `files.Node` that was kept from there, from the first on
 

@@ -62,6 +62,27 @@ def test_by_values(begun: System) -> None:
     assert begun.run("find(tag='plain').first, find(kind=Person)") [0] == [1, "a plain sentence"]
 
 
+def test_plain_objects(begun: System) -> None:
+    """They are the same as those of the variables that hold them, before and after a stop; forgotten, they are gone."""
+    begun.run("class Dog:\n    def __init__(self, name): self.name, self.tricks = name, []\nfido = Dog('Fido'); keep(fido, home='kennel')")
+    assert begun.image.notices == []
+    assert begun.run("find(home='kennel').first is fido, find('name:fido kind:dog').first is fido") == (True, True)
+    begun.run("fido.tricks.append('sit'); rows = [fido]; keep(rows, home='list')")
+    assert begun.run("find('tricks:sit').first is fido, find(home='list').first[0] is fido") == (True, True)
+    assert begun.elsewhere("find('tricks:sit').first is fido, find(home='list').first is rows, rows[0] is fido") == ["(True, True, True)"]
+    begun.run("find(home='kennel').first.tricks.append('roll')")
+    assert begun.run("fido.tricks, len(find('tricks:roll'))") == (["sit", "roll"], 1)
+    begun.run("del fido, rows")
+    assert begun.elsewhere("find(home='kennel').first.tricks, find(home='list').first[0] is find(home='kennel').first") == ["(['sit', 'roll'], True)"]
+    begun.fail("find(home='kennel').first.tricks.append('x'); 1 / 0")
+    assert begun.run("find(home='kennel').first.tricks") == ["sit", "roll"]
+    begun.run("then = image.storage.lastTransaction(); forget(find(home='kennel').entries[0]); e = find(home='list').entries[0]; forget(e)")
+    assert begun.run("e.object, len(find('home:kennel OR home:list')), len(world.plain)") == (None, 0, 1)
+    assert begun.run("find(home='kennel', at=then).first.tricks") == ["sit", "roll"]
+    begun.image.undo()
+    assert begun.run("find(home='kennel').first.tricks") == ["sit", "roll"]
+
+
 def test_facts_may_be_taken_away(begun: System) -> None:
     begun.run("keep(lisp, project=None, tags={'new'})")
     assert begun.run("titles(find('project:lisp')), titles(find('tag:draft')), titles(find('tag:new author:*'))") == ([], [], ["Lisp"])
