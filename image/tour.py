@@ -260,6 +260,36 @@ What you are not sure of, try out first. Nothing of it happens.
     >>> del past, snapshots["before the accident"]
 """,
     """\
+Found by what it is
+
+There are no folders here. Keep a thing, with what you know of it, and ask for
+it by any of that, in any order.
+
+    >>> keep(fido, home="kennel", tags=["dog", "old"])
+    <entry of a plain Dog: home='kennel', tag='dog', tag='old'>
+    >>> keep(poem, home="shelf", author="me")
+    <entry of Text ...: home='shelf', author='me'>
+    >>> find("tag:dog home:kennel").first
+    Fido, who can sit and roll over
+    >>> find("rose").first is poem
+    True
+
+What it is, when it changed, and the words in it, nobody had to say. To see by
+what you could narrow it down, ask for its facets.
+
+    >>> find("home:*").facets()["home"]
+    {'kennel': 1, 'shelf': 1}
+
+A query can be kept too; and a task can wait for what it will find.
+
+    >>> listener = spawn(found(find("home:shelf")), print)
+    >>> keep("a postcard", home="shelf")
+    <entry of a plain str: home='shelf'>
+    >>> listener.cancel()
+    >>> for each in find("home:*").entries: forget(each)
+    >>> del listener, each
+""",
+    """\
 Time to stop
 
 Leave with `exit`, or pull the plug: it makes no difference. Then start
