@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -72,10 +73,13 @@ class Served:
             return json.loads(talk.until(wire.OUT))
 
     def kill(self) -> None:
-        """Pull the plug, and wait until the process is gone."""
-        with self.talk() as talk:
+        """Pull the plug, and wait until the process is gone, and its lock on the image with it."""
+        gone = os.pidfd_open(self.process)
+        try:
             os.kill(self.process, signal.SIGKILL)
-            talk.rest()
+            select.select([gone], [], [], PATIENCE)
+        finally:
+            os.close(gone)
 
     def talk(self) -> Talk:
         """A bare connection to the running system."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,7 +131,7 @@ def test_a_pulled_plug_leaves_all_of_it_or_nothing(served: Served, after: int) -
     going = served.begin("rollback", ("empty", "full")[after % 2])
     assert going.stdout is not None
     going.stdout.read(1)  # it says what it will do, and does it
-    os.kill(served.process, signal.SIGKILL)
+    served.kill()
     going.communicate()
     with piety.open(served.home) as image:
         assert list(check_image(image)) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 import struct
@@ -392,7 +391,7 @@ def test_a_command_hears_that_the_system_was_killed(tmp_path: Path) -> None:
         with served.begin("eval", "lost = 1; input('begun\\n')") as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "begun\n"
-            os.kill(served.process, signal.SIGKILL)
+            served.kill()
             _output, errors = process.communicate("\n", timeout=PATIENCE)
         assert process.returncode == 2
         assert errors.startswith("piety: the system stopped before it had answered")
