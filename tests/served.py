@@ -74,6 +74,7 @@ class Served:
 
     def kill(self) -> None:
         """Pull the plug, and wait until the process is gone, and its lock on the image with it."""
+        self.talk().close()  # `process` is the system, not one that read the image after it
         gone = os.pidfd_open(self.process)
         try:
             os.kill(self.process, signal.SIGKILL)

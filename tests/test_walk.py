@@ -112,6 +112,17 @@ def test_the_walk_through_texts_can_be_typed_along(home: Path, tmp_path: Path) -
     assert not notes.exists()
 
 
+def test_the_walk_through_finding_can_be_typed_along(home: Path, tmp_path: Path) -> None:
+    """Objects and files, in one terminal and on the command line."""
+    walk = OnTerminal(tmp_path)
+    text = (HERE.parent / "docs" / "finding.md").read_text(encoding="utf-8")
+    assert len(list(walkthrough.examples(text))) > 30
+    try:
+        assert [str(each) for each in walk.differences(text)] == []
+    finally:
+        walk.stop()
+
+
 def test_the_walk_through_history_can_be_typed_along(home: Path, tmp_path: Path) -> None:
     """The past in one terminal, while commands go back, fork, export, pack and back up."""
     walk = OnTerminal(tmp_path)
