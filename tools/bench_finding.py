@@ -276,7 +276,7 @@ class InImage:
         return self._count(year=year, suffix=suffix, project=project)
 
     def between(self, low: int, high: int) -> int:
-        return self._count(f"year>={low} year<={high}")
+        return self._count(year=piety.between(low, high))
 
     def words(self, word: str) -> int:
         return self._count(text=word)

@@ -1,8 +1,7 @@
 """How the index answers a query: as SQL, for now or for a moment.
 
-The part of a query that fewest entries fulfil gives the entries that come into question.  Another part, if not many
-more fulfil it, gives those among which they must be; else it is asked of them one by one.  The newest come first, or
-where words are asked for, those that match best (bm25).
+The part of a query that fewest entries fulfil gives the entries that come into question, and the other parts are asked
+of these one by one.  The newest come first, or where words are asked for, those that match best (bm25).
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from piety.objects.connection import ImageConnection
 
 ENOUGH = 1_000  # entries up to which it is counted at first how many fulfil a part
-EVEN_MORE = 1_000_000
-SEEK = 20  # entries that are read in a row in the time in which one is looked for by its number
+TOO_MANY = 1_000_000  # entries from which on it is not counted any more
 FEW = 2_000  # entries up to which each is asked when it was changed
 
 Sql = tuple[str, list[Any]]
@@ -50,7 +48,7 @@ class Answering:
     def numbers(self, query: Query, in_order: bool = True) -> list[int]:
         """The numbers of the entries that fulfil a query, in order if that is asked for."""
         words = list(_asked_words(query))
-        if words and words == list(query.parts() or (query,)):
+        if in_order and words and words == list(query.parts() or (query,)):
             return self._ranked(words)
         found = self._fulfilling(query)
         if not in_order:
@@ -62,41 +60,17 @@ class Answering:
 
     def _fulfilling(self, query: Query) -> set[int]:
         """The numbers of the entries that fulfil a query."""
-        if _is_negative(query):
-            select, values = self._entries()
-            sql, more = self._holds(query)
-            return self._numbers(f"SELECT e.number FROM ({select}) e WHERE {sql}", values + more)
-        if not isinstance(query, All):
-            return self._numbers(*self._select(query))
-        counted = self._counted([part for part in query.queries if not _is_negative(part)])
-        found = self._numbers(*self._select(counted[0][1]))
-        rest = [part for part in query.queries if _is_negative(part)]
-        for count, part in counted[1:]:
-            if count <= SEEK * len(found):
-                found &= self._numbers(*self._select(part))
-            else:
-                rest.append(part)
-        if not rest or not found:
-            return found
-        asked = [self._holds(part) for part in rest]
-        condition = " AND ".join(each for each, _values in asked)
-        with self._found(found):
-            select = f"SELECT e.number FROM temp.found e WHERE {condition}"
-            return self._numbers(select, [value for _each, values in asked for value in values])
+        return self._numbers(*self._select(query))
 
-    def _counted(self, parts: list[Query]) -> list[tuple[int, Query]]:
-        """These parts, with how many entries fulfil each, the fewest first; of many it is not told how many exactly."""
-        if len(parts) == 1:
-            return [(0, parts[0])]
+    def _fewest(self, parts: Sequence[Query]) -> Query:
+        """The part that fewest entries fulfil; of the many that fulfil another, no more are counted than tell that."""
         most = ENOUGH
-        while min(counts := [self._count(part, most) for part in parts]) >= most <= EVEN_MORE:
-            most *= SEEK
-        many = SEEK * min(counts) + 1
-        counts = [
-            self._count(part, many) if most <= count < many else count
-            for count, part in zip(counts, parts, strict=True)
-        ]
-        return sorted(zip(counts, parts, strict=True), key=lambda each: each[0])
+        while len(parts) > 1:
+            counts = [self._count(part, most) for part in parts]
+            if min(counts) < most or most >= TOO_MANY:
+                return parts[counts.index(min(counts))]
+            most *= 4
+        return parts[0]
 
     def _count(self, query: Query, most: int) -> int:
         sql, values = self._select(query)
@@ -139,7 +113,13 @@ class Answering:
         )
 
     def _select(self, query: Query) -> Sql:
-        """The numbers of the entries that fulfil this part, which must not be a negative one."""
+        """The numbers of the entries that fulfil this part."""
+        if isinstance(query, All) and len(query.queries) == 1:
+            return self._select(query.queries[0])
+        if _is_negative(query):
+            select, values = self._entries()
+            sql, more = self._holds(query)
+            return f"SELECT e.number FROM ({select}) e WHERE {sql}", values + more
         if isinstance(query, Fact):
             name, spans = self._spans(query)
             selects = [
@@ -151,9 +131,9 @@ class Answering:
             return self._matching(query)
         if isinstance(query, Any_):
             return _joined(" UNION ALL ", [self._select(part) for part in query.queries])
-        parts = [part for part in query.parts() if not _is_negative(part)]
-        select, values = self._select(parts[0])
-        sql, more = self._holds(query)
+        first = self._fewest([part for part in query.parts() if not _is_negative(part)])
+        select, values = self._select(first)
+        sql, more = self._holds(All(*(part for part in query.parts() if part is not first)))
         return f"SELECT e.number FROM ({select}) e WHERE {sql}", values + more
 
     def _holds(self, query: Query) -> Sql:

@@ -26,14 +26,14 @@ from piety.objects.entries import Entry
 from piety.objects.image import Image, current
 from piety.objects.naming import described
 from piety.objects.portable import Tick, no_tick
-from piety.objects.query import Compared, Query, above, before, below, both, from_python, parse, since
+from piety.objects.query import Compared, Query, above, before, below, between, both, from_python, parse, since
 from piety.objects.snapshots import Moment, find_moment
 from piety.objects.values import Key, told
 
 if TYPE_CHECKING:
     from piety.objects.answering import Answering
 
-__all__ = ["Facets", "Found", "above", "before", "below", "find", "since", "stream"]
+__all__ = ["Facets", "Found", "above", "before", "below", "between", "find", "since", "stream"]
 
 SHOWN = 20  # results that a repr tells
 FEW = 10  # values of a fact that facets tell
@@ -43,8 +43,9 @@ def find(query: str | Query = "", where: Callable[[Any], object] | None = None, 
     """The entries that fulfil a query and have these facts.
 
     A fact is given by its name: a value, several of which all must be there, or `since(...)`, `before(...)`,
-    `above(...)`, `below(...)`; `kind` is a class or its name, `text` the words in the order in which they stand.
-    `where` is asked of the objects themselves, at last.  `at` is a moment: a snapshot, a time, the number of a turn.
+    `above(...)`, `below(...)`, `between(...)`; `kind` is a class or its name, `text` the words in the order in which
+    they stand.  `where` is asked of the objects themselves, at last.  `at` is a moment: a snapshot, a time, the number
+    of a turn.
     Raises `PietyError` for a query that cannot be read, and for a moment that is none.
     """
     image = current()

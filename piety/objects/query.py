@@ -4,6 +4,7 @@
 
     name:value      a fact; with * at its end, a value that begins so; with * alone, any value
     name>value      also <, >=, <=: numbers, times in words ("3 hours ago"), or texts
+    name:low..high  from one to another, both included
     word  wor*      a word, or words that begin so;  "some words" in this order
     -x, NOT x       not;  x y both;  x OR y one of them;  (...) first
 
@@ -163,6 +164,30 @@ class Written:
         return f"Written({self.text!r})"
 
 
+@never_changes
+class Between:
+    """The values from one to another, both included; each may be one as it is written."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low, self.high = low, high
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Between) and (other.low, other.high) == (self.low, self.high)
+
+    def __hash__(self) -> int:
+        return hash((self.low, self.high))
+
+    def __repr__(self) -> str:
+        return f"Between({self.low!r}, {self.high!r})"
+
+    def spans(self) -> Iterator[Span]:
+        """Where the key of such a value lies."""
+        highs = {_domain(each): each for each in _bounds("<=", self.high)}
+        for low in _bounds(">=", self.low):
+            if _domain(low) in highs:
+                yield Span(low, highs[_domain(low)])
+
+
 class Span:
     """Keys from `low` to `high`, of one kind; both are in it where they say so."""
 
@@ -191,6 +216,9 @@ _MOST: dict[str, Key] = {"n": float("inf"), "s": "\U0010ffff", "b": b"u"}
 
 
 def _equal(value: Any) -> Iterator[Span]:
+    if isinstance(value, Between):
+        yield from value.spans()
+        return
     if not isinstance(value, Written):
         if isinstance(value, type):
             value = f"{value.__module__}.{value.__qualname__}"
@@ -205,6 +233,8 @@ def _equal(value: Any) -> Iterator[Span]:
         return
     yield Span(folded(text), folded(text))
     yield from (Span(each, each) for each in _numbers(text))
+    if (ends := re.fullmatch(r"(.+?)\.\.(.+)", text)) is not None:
+        yield from Between(Written(ends[1]), Written(ends[2])).spans()
     if re.fullmatch(r"0x[0-9a-f]+", text) and int(text, 16) < 1 << 64:
         yield Span(b"o" + p64(int(text, 16)), b"o" + p64(int(text, 16)))
     if (day := _day(text)) is not None:
@@ -276,7 +306,9 @@ def _midnight(day: datetime.date) -> float:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, Written):
+    if isinstance(value, Between):
+        text = "..".join(_written(each).strip('"') for each in (value.low, value.high))
+    elif isinstance(value, Written):
         text = value.text
     elif isinstance(value, Persistent):
         text = f"{u64(value._p_oid):#x}" if value._p_oid else "0x0"
@@ -382,6 +414,8 @@ def from_python(facts: dict[str, Any]) -> Query:
 def _fact(name: str, value: Any) -> Query:
     if isinstance(value, Compared):
         return Fact(name, value.op, value.value)
+    if isinstance(value, Between):
+        return Fact(name, ":", value)
     if name == "kind" and isinstance(value, str):
         return Fact(name, ":", Written(value))
     if not isinstance(value, type):
@@ -428,3 +462,9 @@ def below(value: Any) -> Compared:
     """Less than a value."""
     key(value)
     return Compared("<", value)
+
+
+def between(low: Any, high: Any) -> Between:
+    """From one value to another, both included: `find(pages=between(3, 5), changed=between("monday", "friday"))`."""
+    key(low), key(high)
+    return Between(*(Written(each) if isinstance(each, str) else each for each in (low, high)))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from piety.objects.connection import ImageConnection
 
 ENTRIES = f"{Entry.__module__}.{Entry.__qualname__}"
+VARIABLES = f"{Group.__module__}.{Group.__qualname__}"
 FAR = 1_000_000  # objects that are looked at for a way
 
 
@@ -108,8 +109,8 @@ def _is_leaf(name: str) -> bool:
     return name.endswith(("Bucket", "Set")) and not name.endswith("TreeSet")
 
 
-def _way(image: Image, index: FindIndex, number: int) -> list[int] | None:
-    """The numbers of the objects on the shortest way from the root."""
+def _way(image: Image, index: FindIndex, number: int, by_variable: bool = True) -> list[int] | None:
+    """The numbers of the objects on the shortest way from the root, as a person writes it: a variable is one step."""
     root = u64(image.connection.root()._p_oid)
     for avoid in (True, False):
         before = {number: number}
@@ -118,15 +119,21 @@ def _way(image: Image, index: FindIndex, number: int) -> list[int] | None:
             each = todo.popleft()
             if each == root:
                 return _from_root(each, number, before)
-            for source in _sources(index, each):
-                if source not in before and not (avoid and _class(index, source) == ENTRIES):
+            kinds = {source: _class(index, source) for source in _sources(index, each)}
+            for source, kind in kinds.items():
+                if by_variable and kind == VARIABLES:
+                    above = _way(image, index, source, by_variable=False)
+                    if above is not None:
+                        return above + _from_root(each, number, before)
+            for source, kind in kinds.items():
+                if source not in before and not (avoid and kind == ENTRIES):
                     before[source] = each
                     todo.append(source)
     return None
 
 
-def _from_root(root: int, number: int, before: dict[int, int]) -> list[int]:
-    way = [root]
+def _from_root(first: int, number: int, before: dict[int, int]) -> list[int]:
+    way = [first]
     while way[-1] != number:
         way.append(before[way[-1]])
     return way

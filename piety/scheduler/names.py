@@ -10,7 +10,7 @@ _MODULES = {
     "objects.trial": "trial",
     "objects.deriving": "extract",
     "objects.entries": "entry forget keep",
-    "objects.finding": "above before below find since stream",
+    "objects.finding": "above before below between find since stream",
     "objects.references": "instances linked path_to sizes who_points_at",
     "scheduler.events": "after at changed every lines message signal",
     "scheduler.standing": "found",

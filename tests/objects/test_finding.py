@@ -55,6 +55,15 @@ def test_a_query(begun: System, query: str, titles: str) -> None:
 def test_by_values(begun: System) -> None:
     """In Python facts are named; values may be objects and classes."""
     assert begun.run("titles(find(author=me)), titles(find(kind=Note)), titles(find(kind=Letter))") == (["Lisp"], ["Dear", "Lisp"], ["Dear"])
+    assert begun.run("titles(find(pages=between(3, 5))), titles(find('pages:2..5')), titles(find('pages:2..4'))") == (
+        ["Lisp"],
+        ["Dear", "Lisp"],
+        ["Dear"],
+    )
+    assert begun.run("str(find('pages:2..5', changed=between('1 hour ago', 'today')).query)") == (
+        'pages:2..5 changed:"1 hour ago..today"'
+    )
+    assert begun.run("len(find(changed=between('1 hour ago', 'now'))) == len(find('changed:\"1 hour ago..now\"')) > 0")
     assert begun.run("titles(find(tags={'draft', 'old'})), titles(find(pages=above(3))), titles(find(pages=below(3)))") == (["Lisp"], ["Lisp"], ["Dear"])
     assert begun.run("titles(find(text='garbage collection')), titles(find(changed=since('today'), kind=Note))") == (["Lisp"], ["Dear", "Lisp"])
     assert begun.run("titles(find('pages>0', where=lambda o: o.pages % 2))") == ["Lisp"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import piety
 from piety.objects.finding import find
 from piety.objects.following import catch_up, who_wrote
-from piety.objects.query import All, Any_, Fact, Query, Without, Words, Written, parse, since
+from piety.objects.query import All, Any_, Between, Fact, Query, Without, Words, Written, parse, since
 from piety.objects.scanning import Scanning
 
 BEGIN = """
@@ -45,6 +45,8 @@ VALUES = [
     "persistent",
     "x",
     "root",
+    "3..42",
+    "lisp..note",
 ]
 
 words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
@@ -66,7 +68,8 @@ steps = st.one_of(
 facts = st.builds(
     Fact, st.sampled_from(NAMES), st.sampled_from([":", "<", ">", "<=", ">="]), st.one_of(st.sampled_from(VALUES).map(Written), values)
 )  # fmt: skip
-leaf = st.one_of(facts, st.builds(Words, words, st.booleans()))
+between = st.builds(Between, *[st.one_of(st.sampled_from(VALUES[2:]).map(Written), values)] * 2)
+leaf = st.one_of(facts, st.builds(Fact, st.sampled_from(NAMES), st.just(":"), between), st.builds(Words, words, st.booleans()))
 queries: Any = st.recursive(
     leaf,
     lambda inner: st.one_of(
