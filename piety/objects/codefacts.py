@@ -29,6 +29,7 @@ class Code:
     def __init__(self, index: FindIndex, connection: ImageConnection) -> None:
         self._db, self._connection = index.db, connection
         self.extractors: Extractors = ()
+        self._found: dict[str, int | None] = {}  # in the turn that is followed
         if (world := self._world()) is not None:
             self.extractors = world.extractors
 
@@ -46,6 +47,7 @@ class Code:
     def follow(self, oids: set[int], world: bytes | None) -> set[int]:
         """The entries that were read with code that a turn has changed, which has written these objects."""
         found: set[int] = set()
+        self._found.clear()
         if world is not None and (now := self._world()) is not None and now.extractors != self.extractors:
             self.extractors = now.extractors
             found = {row[0] for row in self._db.execute("SELECT number FROM entries")}
@@ -71,6 +73,11 @@ class Code:
 
     def _find(self, name: str) -> int | None:
         """The number of a definition of the workspace; the index remembers where it stands."""
+        if name not in self._found:
+            self._found[name] = self._looked_up(name)
+        return self._found[name]
+
+    def _looked_up(self, name: str) -> int | None:
         world = self._world()
         place = None if world is None else leaf(self._connection.take, self._table(world), name)
         taken = None if place is None else self._connection.take(place)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
@@ -54,8 +53,11 @@ class Derived:
     def add(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Add pairs of name and value, as far as the value can be that of a fact."""
         for name, value in facts:
-            with suppress(PietyError):
-                self.facts.append((name, value, key(value)))
+            try:
+                known = key(value)
+            except PietyError:
+                continue  # it stays an attribute of the object
+            self.facts.append((name, value, known))
 
 
 Extractors = tuple[tuple[Any, Callable[[Any], Any]], ...]  # a class or a media type, and the function

@@ -214,10 +214,6 @@ class FindIndex:
         """The names of all facts that there ever were."""
         return [row[0] for row in self.db.execute("SELECT name FROM names")]
 
-    def spell(self, name: int, value: Key, spelling: str) -> None:
-        """Remember how a value is written."""
-        self.db.execute("INSERT OR IGNORE INTO spellings VALUES(?, ?, ?)", (name, value, spelling))
-
     def end(self, table: str, keys: str, values: Iterable[Any], turn: int) -> None:
         """Rows are so no more, from a turn on: those for which `keys`, an SQL condition, is true of `values`."""
         arguments = tuple(values)

@@ -62,6 +62,7 @@ class Follower:
         self._connection = connection
         self._who = who
         self._loaded: dict[bytes, Any] = {}
+        self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _INSERTS}  # of the turn, to be written
         connection.on_load = self._is_loaded
         self._tree = EntryTree(index, connection)
         self._code = Code(index, connection)
@@ -95,15 +96,23 @@ class Follower:
             is_new = self._db.execute("SELECT 1 FROM entries WHERE number = ?", (number,)).fetchone() is None
             if not is_new:
                 self._index.end("entries", "number = ?", (number,), turn.number)
-            self._db.execute("INSERT INTO entries VALUES(?, ?, ?)", (number, record, turn.number))
+            self._rows["entries"].append((number, record, turn.number))
             self._entry(number, record, turn, is_new)
             changed.discard(number)
         for number in changed:
             (record,) = self._db.execute("SELECT record FROM entries WHERE number = ?", (number,)).fetchone()
             self._entry(number, record, turn)
         touched = changed | {number for number, _record in came | gone}
-        self._db.executemany("INSERT INTO touched VALUES(?, ?)", [(turn.number, number) for number in touched])
+        self._rows["touched"] += [(turn.number, number) for number in touched]
+        self._write()
         return len(oids)
+
+    def _write(self) -> None:
+        """Write what is new, in the order in which it lies in the file."""
+        for table, rows in self._rows.items():
+            if rows:
+                self._db.executemany(_INSERTS[table], sorted(rows) if table in _SORTED else rows)
+                rows.clear()
 
     # -- objects
 
@@ -116,16 +125,13 @@ class Follower:
         name = ""
         if record is not None:
             name = class_name(record)
-            row = number, self._index.class_(name), len(record), turn
-            self._db.execute("INSERT OR REPLACE INTO records VALUES(?, ?, ?, ?)", row)
+            self._rows["records"].append((number, self._index.class_(name), len(record), turn))
             targets = {u64(target) for target in referencesf(record)}
         found = self._db.execute("SELECT target FROM refs WHERE source = ?", (number,)) if old is not None else ()
         before = {row[0] for row in found}
         for target in before - targets:
             self._index.end("refs", "source = ? AND target = ?", (number, target), turn)
-        rows = [(number, target, turn) for target in targets - before]
-        if rows:
-            self._db.executemany("INSERT OR REPLACE INTO refs VALUES(?, ?, ?)", rows)
+        self._rows["refs"] += [(number, target, turn) for target in targets - before]
         return name, old is None
 
     # -- entries
@@ -150,8 +156,7 @@ class Follower:
         self._words(number, derived.text, turn.number, is_new)
         if not is_new:
             self._db.execute("DELETE FROM depends WHERE entry = ?", (number,))
-        rows = [(oid, number) for oid in parts]
-        self._db.executemany("INSERT OR REPLACE INTO depends VALUES(?, ?)", rows)
+        self._rows["depends"] += [(oid, number) for oid in parts]
 
     def _derive(self, record: bytes, turn: Followed) -> tuple[Derived, set[int]]:
         """What is known of an entry, and the objects from which that was read."""
@@ -175,12 +180,11 @@ class Follower:
         old = {tuple(row) for row in found}
         for name, value in old - new.keys():
             self._index.end("facts", "entry = ? AND name = ? AND value = ?", (number, name, value), turn)
-        rows = [(number, name, value, turn) for name, value in new.keys() - old]
-        self._db.executemany("INSERT OR REPLACE INTO facts VALUES(?, ?, ?, ?)", rows)
-        for _number, name, value, _turn in rows:
+        for name, value in new.keys() - old:
+            self._rows["facts"].append((number, name, value, turn))
             spelling = new[name, value]
             if isinstance(spelling, str) and spelling != value:
-                self._index.spell(name, value, _sound(spelling[:200]))
+                self._rows["spellings"].append((name, value, _sound(spelling[:200])))
 
     def _words(self, number: int, text: str, turn: int, is_new: bool) -> None:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() if text.strip() else None
@@ -192,10 +196,22 @@ class Follower:
             self._index.end("texts", "entry = ?", (number,), turn)
             self._db.execute("DELETE FROM words WHERE rowid = ?", (number,))
         if digest is not None:
-            self._db.execute("INSERT INTO texts VALUES(?, ?, ?)", (number, digest, turn))
-            self._db.execute("INSERT INTO words(rowid, text, parts) VALUES(?, ?, ?)", (number, *words_of(text)))
+            self._rows["texts"].append((number, digest, turn))
+            self._rows["words"].append((number, *words_of(text)))
 
 
+_INSERTS = {
+    "records": "INSERT OR REPLACE INTO records VALUES(?, ?, ?, ?)",
+    "refs": "INSERT OR REPLACE INTO refs VALUES(?, ?, ?)",
+    "entries": "INSERT INTO entries VALUES(?, ?, ?)",
+    "facts": "INSERT OR REPLACE INTO facts VALUES(?, ?, ?, ?)",
+    "texts": "INSERT INTO texts VALUES(?, ?, ?)",
+    "words": "INSERT INTO words(rowid, text, parts) VALUES(?, ?, ?)",
+    "depends": "INSERT OR REPLACE INTO depends VALUES(?, ?)",
+    "touched": "INSERT INTO touched VALUES(?, ?)",
+    "spellings": "INSERT OR IGNORE INTO spellings VALUES(?, ?, ?)",
+}
+_SORTED = frozenset(("records", "refs", "entries", "texts", "words", "depends"))
 _TREE = "BTrees.LOBTree."
 _WORLD = f"{World.__module__}.{World.__qualname__}"
 
