@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ZODB.utils import p64
@@ -40,8 +41,8 @@ class Answering:
         self._db, self._index = index.db, index
         self._find_class = find_class
         self._turn = turn
+        self._past = past
         self._kinds: dict[str, list[str]] = {}
-        self._has_then = turn is not None and past is not None and self._read_words_of_then(past)
 
     # -- the entries
 
@@ -245,8 +246,11 @@ class Answering:
             values.append(match)
         return self._column(f"SELECT number FROM ({sql}) ORDER BY rank, number DESC", values)
 
-    def _read_words_of_then(self, past: ImageConnection) -> bool:
-        """The index has the words of now; those that were others then are read from the past itself."""
+    @cached_property
+    def _has_then(self) -> bool:
+        """The index has the words of now; those that were others then, if there are any, are read from the past itself."""
+        if self._past is None:
+            return False
         self._db.execute("DROP TABLE IF EXISTS temp.words_then")
         rows = self._db.execute(
             "SELECT entry, record FROM texts_then t JOIN (SELECT number, record FROM entries WHERE since <= :turn "
@@ -260,7 +264,7 @@ class Answering:
             'CREATE VIRTUAL TABLE temp.words_then USING fts5(text, parts, tokenize="unicode61 remove_diacritics 2")'
         )
         for number, record in rows:
-            text = read(past.get(p64(record)), ()).text
+            text = read(self._past.get(p64(record)), ()).text
             self._db.execute("INSERT INTO words_then(rowid, text, parts) VALUES(?, ?, ?)", (number, *words_of(text)))
         return True
 

@@ -34,7 +34,6 @@ from typing import Any
 
 from piety.errors import PietyError
 from piety.objects.deriving import VERSION as DERIVING
-from piety.objects.values import Key
 
 VERSION = 1  # of the tables
 CACHE = 64_000  # KiB of the file that SQLite keeps in memory
