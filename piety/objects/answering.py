@@ -248,7 +248,7 @@ class Answering:
 
     @cached_property
     def _has_then(self) -> bool:
-        """The index has the words of now; those that were others then, if there are any, are read from the past itself."""
+        """Whether some words were others then: the index has those of now, so they are read from the past itself."""
         if self._past is None:
             return False
         self._db.execute("DROP TABLE IF EXISTS temp.words_then")
