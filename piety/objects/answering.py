@@ -38,7 +38,7 @@ class Answering:
         turn: int | None = None,
         past: ImageConnection | None = None,
     ) -> None:
-        self._db, self._index = index.db, index
+        self._db, self.index = index.db, index
         self._find_class = find_class
         self._turn = turn
         self._past = past
@@ -96,7 +96,7 @@ class Answering:
     def _newest_first(self, numbers: set[int]) -> list[int]:
         if self._turn is None and len(numbers) > FEW:  # then it is faster to go through all of them in that order
             everything = "SELECT entry FROM facts WHERE name = ? ORDER BY value DESC, entry DESC"
-            return [number for number in self._column(everything, [self._index.known("changed")]) if number in numbers]
+            return [number for number in self._column(everything, [self.index.known("changed")]) if number in numbers]
         order, values = self._changed("number")
         with self._found(numbers):
             return self._column(f"SELECT number FROM temp.found ORDER BY {order} DESC, number DESC", values)
@@ -174,7 +174,7 @@ class Answering:
 
     def _changed(self, number: str) -> Sql:
         """When an entry was changed, to be ordered by."""
-        name = self._index.known("changed")
+        name = self.index.known("changed")
         now = f"(SELECT value FROM facts WHERE entry = {number} AND name = ?"
         if self._turn is None:
             return f"{now})", [name]
@@ -184,7 +184,7 @@ class Answering:
     # -- facts
 
     def _spans(self, fact: Fact) -> tuple[int | None, list[Span]]:
-        name = self._index.known(fact.name)
+        name = self.index.known(fact.name)
         if fact.name == "kind":
             return name, [Span(each, each) for each in self._kinds_like(fact)]
         return name, list(fact.spans())
@@ -201,7 +201,7 @@ class Answering:
     def _values(self, table: str, name: str) -> Iterator[Any]:
         """The values of a fact, each once; by leaps, as few values are those of many entries."""
         value: Any = ""
-        number = self._index.known(name)
+        number = self.index.known(name)
         while True:
             sql = f"SELECT value FROM {table} WHERE name = ? AND value > ? ORDER BY value LIMIT 1"
             row = self._db.execute(sql, (number, value)).fetchone()
@@ -212,7 +212,7 @@ class Answering:
 
     def _is_kind(self, name: str, asked: Any) -> bool:
         spelling = self._db.execute(
-            "SELECT spelling FROM spellings WHERE name = ? AND value = ?", (self._index.known("kind"), name)
+            "SELECT spelling FROM spellings WHERE name = ? AND value = ?", (self.index.known("kind"), name)
         ).fetchone()
         return is_kind(self._find_class(name if spelling is None else spelling[0]), name, asked)
 
@@ -311,7 +311,7 @@ class Answering:
     def unknown(self, query: Query) -> list[str]:
         """The names in a query that are those of no fact there ever was."""
         names = {each.name for each in leaves(query) if isinstance(each, Fact)}
-        return sorted(name for name in names if self._index.known(name) is None)
+        return sorted(name for name in names if self.index.known(name) is None)
 
 
 def is_kind(kind: Any, name: str, asked: Any) -> bool:

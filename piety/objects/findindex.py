@@ -70,10 +70,13 @@ class Unsound(Exception):
 
 
 class FindIndex:
-    """The file of one image.  `db` is the connection to it; a transaction is begun explicitly."""
+    """The file of one image.  `db` is the connection to it; a transaction is begun explicitly.
 
-    def __init__(self, path: str) -> None:
-        self.path, self._stamp_path = f"{path}.sqlite", f"{path}.stamp"
+    Without a path it has no name, and is gone when it is closed.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self.path, self._stamp_path = (f"{path}.sqlite", f"{path}.stamp") if path else ("", "")
         self.db: sqlite3.Connection
         self._names: dict[str, int] = {}
         self._classes: dict[str, int] = {}
@@ -85,7 +88,7 @@ class FindIndex:
 
     def _open(self) -> None:
         is_there = os.path.exists(self.path)
-        stamp = self._take_stamp()
+        stamp = self._take_stamp() if self.path else None
         self.db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")  # what a pulled plug takes from it, is read from the log again
@@ -104,7 +107,8 @@ class FindIndex:
         os.chmod(self.path, 0o600)
 
     def _make(self) -> None:
-        os.chmod(self.path, 0o600)
+        if self.path:
+            os.chmod(self.path, 0o600)
         with self.writing():
             for name, (columns, keys) in _TABLES.items():
                 self.db.execute(f"CREATE TABLE {name}({columns}, since INTEGER, PRIMARY KEY({keys})) WITHOUT ROWID")
@@ -146,8 +150,9 @@ class FindIndex:
         with contextlib.suppress(sqlite3.Error, OSError):  # it can be made anew
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.db.close()
-            with open(self._stamp_path, "w", encoding="ascii") as file:
-                json.dump(_stamp(self.path), file)
+            if self.path:
+                with open(self._stamp_path, "w", encoding="ascii") as file:
+                    json.dump(_stamp(self.path), file)
 
     # -- writing
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from persistent import Persistent
 from ZODB.utils import p64, u64
 
-from piety.errors import PietyError
 from piety.objects.changes import never_changes
 from piety.objects.entries import Entry
 from piety.objects.image import Image, current
@@ -32,6 +31,7 @@ from piety.objects.values import Key, told
 
 if TYPE_CHECKING:
     from piety.objects.answering import Answering
+    from piety.objects.findindex import FindIndex
 
 __all__ = ["Facets", "Found", "above", "before", "below", "between", "find", "since", "stream"]
 
@@ -123,7 +123,8 @@ class Found:
         with self._answering(image) as answering:
             numbers = self.ask(image, answering, in_order=False)
             rows = answering.facets(numbers)
-            return Facets(len(numbers), rows, lambda name, value: spelled_fact(image, name, value), few)
+            index = answering.index
+            return Facets(len(numbers), rows, lambda name, value: spelled_fact(image, index, name, value), few)
 
     def snippets(self, most: int = SHOWN) -> list[tuple[Any, str]]:
         """The first results, each with the words around those that were asked for."""
@@ -142,11 +143,11 @@ class Found:
             for number in numbers[: most if most > 0 else None]:
                 facts: dict[str, list[str]] = {}
                 for name, value in answering.facts(number):
-                    facts.setdefault(name, []).append(spelled_fact(image, name, value))
+                    facts.setdefault(name, []).append(spelled_fact(image, answering.index, name, value))
                 rows.append(
                     {"number": f"{number:#x}", "facts": facts, "snippet": answering.snippet(number, self.query)}
                 )
-            return len(numbers), rows, [_unknown(image, name) for name in answering.unknown(self.query)]
+            return len(numbers), rows, [_unknown(answering.index, name) for name in answering.unknown(self.query)]
 
     def __repr__(self) -> str:
         count, rows, notes = self.rows()
@@ -188,15 +189,15 @@ class Found:
         from piety.objects.following import as_of_this_turn, catch_up
 
         index = image.find_index
-
         if self._tid is None:
             with as_of_this_turn(image, index, tick):
                 yield Answering(index, class_finder(image))
             return
         past = image.past(self._tid)  # which tells whether it can be looked at
-        catch_up(image, index, tick)
         if image.is_packed(self._tid):
-            raise PietyError(f"what was at {self._words} was packed away, and is not in the index any more")
+            yield Answering(image.find_index_of(self._tid, tick), class_finder(image))
+            return
+        catch_up(image, index, tick)
         yield Answering(index, class_finder(image), u64(self._tid), past)
 
     def _world(self, image: Image) -> Any:
@@ -297,7 +298,7 @@ _SELDOM = frozenset(
 )
 
 
-def spelled_fact(image: Image, name: str, value: Key) -> str:
+def spelled_fact(image: Image, index: FindIndex, name: str, value: Key) -> str:
     """The value of a fact, as a person reads it."""
     from piety.objects.following import spelled
 
@@ -307,10 +308,10 @@ def spelled_fact(image: Image, name: str, value: Key) -> str:
         return what if what.endswith(told(value)) else f"{told(value)} {what}"
     if isinstance(value, bytes):
         return told(value)
-    number = image.find_index.known(name)
-    return told(value) if number is None else spelled(image.find_index, number, value)
+    number = index.known(name)
+    return told(value) if number is None else spelled(index, number, value)
 
 
-def _unknown(image: Image, name: str) -> str:
-    near = difflib.get_close_matches(name, image.find_index.names(), 1)
+def _unknown(index: FindIndex, name: str) -> str:
+    near = difflib.get_close_matches(name, index.names(), 1)
     return f"no entry has a fact {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -17,6 +17,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ZODB.POSException import POSKeyError
@@ -31,7 +32,7 @@ from piety.objects.entries import Entry
 from piety.objects.findindex import FindIndex, Unsound, repairing, told_as_one_line
 from piety.objects.moments import time_of
 from piety.objects.nodes import children, is_tree, items
-from piety.objects.portable import Tick, no_tick
+from piety.objects.portable import Portable, Tick, no_tick
 from piety.objects.turnlog import LoggedTurn, TurnLog
 from piety.objects.values import Key, told
 from piety.objects.world import World
@@ -230,7 +231,8 @@ def times(entry: Entry, loaded: dict[bytes, Any], who: Who) -> list[tuple[str, A
     serials = serials or {entry._p_oid: entry._p_serial}
     newest = max(serials, key=serials.__getitem__)
     when = datetime.datetime.fromtimestamp(time_of(serials[newest]), datetime.UTC)
-    return [("changed", when), ("by", who(newest, serials[newest]))]
+    name = who(newest, serials[newest])
+    return [("changed", when), ("by", name)] if name else [("changed", when)]
 
 
 def words_of(text: str) -> tuple[str, str]:
@@ -382,10 +384,27 @@ class Replay:
 
 def who_wrote(storage: Any, log: TurnLog, oid: bytes, serial: bytes) -> str:
     """Who has written the record of an object that has the number of this turn; "" if nobody knows."""
-    for record in log.revisions(storage.place(oid)):
+    place = storage.place(oid)
+    for record in log.revisions(place) if place else ():
         if record.tid == serial:
             return log.turn_of(record).who
     return ""
+
+
+def index_of_archive(image: Image, path: Path, tick: Tick = no_tick) -> FindIndex:
+    """An index of what a portable snapshot holds; it knows of no other moment, and is gone when it is closed."""
+    index = FindIndex()
+    with Portable(path) as portable, image.storage.log() as log, image.connection.reading(portable.load) as connection:
+
+        def records() -> Iterator[tuple[bytes, bytes]]:
+            for done, (oid, _tid, record) in enumerate(portable.records()):
+                tick(done, len(portable))
+                yield oid, record
+
+        with index.writing():
+            follower = Follower(index, connection, lambda oid, serial: who_wrote(image.storage, log, oid, serial))
+            follower.follow(Followed(p64(u64(portable.tid) + 1), "", records()))
+    return index
 
 
 def catch_up(image: Image, index: FindIndex, tick: Tick = no_tick, portion: int | None = None) -> None:

@@ -78,6 +78,7 @@ class Image:
         self.session = ""  # the name of the terminal that the turn comes from
         self.printed: list[tuple[str, str]] = []  # what the turn has written to terminals: session, text
         self._find_index: Any = None  # `findindex.FindIndex`, from the first question on
+        self._archive_index: tuple[bytes, FindIndex] | None = None
         self._renames: dict[str, str] = {}
         self._pasts: dict[tuple[bytes, bool], ImageConnection] = {}  # those of the past that were used last
         self._db = open_database(f"{home}/{IMAGE_FILE}", self._find_class, create)
@@ -152,6 +153,20 @@ class Image:
 
             self._find_index = FindIndex(f"{self._home}/{FIND_INDEX}")
         return self._find_index
+
+    def find_index_of(self, tid: bytes, tick: Callable[[int, int], None] | None = None) -> FindIndex:
+        """The index of a moment that was packed away, made from its portable snapshot; the last one is kept.
+
+        Raises `PietyError` if it has none.
+        """
+        from piety.objects.following import index_of_archive
+        from piety.objects.past import archive_of
+        from piety.objects.portable import no_tick
+
+        if self._archive_index is None or self._archive_index[0] != tid:
+            path = archive_of(self.storage, tid, self._home)
+            self._archive_index = tid, index_of_archive(self, path, tick or no_tick)
+        return self._archive_index[1]
 
     # -- within a turn
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import time
+from pathlib import Path
 from typing import Any
 
 from ZODB.POSException import POSKeyError
@@ -116,6 +117,13 @@ def is_packed(storage: ImageStorage, tid: bytes) -> bool:
     return u64(tid) + 1 < u64(storage.packed)
 
 
+def archive_of(storage: ImageStorage, tid: bytes, home: str) -> Path:
+    """The portable snapshot of a moment that was packed away.  Raises `PietyError` if there is none."""
+    if (path := archived(home, tid)) is None:
+        raise PietyError(f"what was before {shown(time_of(storage.packed))} was packed away, but for snapshots")
+    return path
+
+
 def open_past(db: ImageDB, tid: bytes, home: str) -> ImageConnection:
     """A connection to read with what was there at a moment.
 
@@ -127,8 +135,7 @@ def open_past(db: ImageDB, tid: bytes, home: str) -> ImageConnection:
     with db.storage.log() as log:
         first = next(log.forwards())
     if is_packed(db.storage, tid):
-        if (path := archived(home, tid)) is None:
-            raise PietyError(f"what was before {shown(time_of(db.storage.packed))} was packed away, but for snapshots")
+        path = archive_of(db.storage, tid, home)
         db, last = ImageDB(PortableStorage(path), class_factory=db.classFactory), tid
     elif tid < first.tid:
         raise PietyError(f"this image begins at {shown(time_of(first.tid))}; there is nothing before that")

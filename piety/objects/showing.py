@@ -70,7 +70,7 @@ def facts_of(image: Image, number: int) -> dict[str, list[str]]:
     index = image.find_index
     with as_of_this_turn(image, index):
         for name, value in Answering(index, class_finder(image)).facts(number):
-            found.setdefault(name, []).append(spelled_fact(image, name, value))
+            found.setdefault(name, []).append(spelled_fact(image, index, name, value))
     return found
 
 

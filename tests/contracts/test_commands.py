@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,6 +164,7 @@ def folder(tmp_path: Path) -> Path:
 def told(served: Served, arguments: tuple[str, ...], stdin: str, folder: Path) -> Told:
     """What a command does: its exit status, output, errors; without what differs from home to home."""
     (folder / "first.piety").unlink(missing_ok=True)  # of the other home
+    shutil.rmtree(folder / "taken", ignore_errors=True)
     done = served.piety(*arguments, stdin=stdin, cwd=folder)
     both = [re.sub(DIFFERS, "<...>", text.replace(str(served.home), "HOME")) for text in (done.stdout, done.stderr)]
     return done.returncode, both[0], both[1]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scanning import Scanning
 
 import piety
 from piety.objects.finding import find
 from piety.objects.following import catch_up, who_wrote
 from piety.objects.query import All, Any_, Between, Fact, Query, Without, Words, Written, parse, since
-from piety.objects.scanning import Scanning
 
 BEGIN = """
 from persistent import Persistent

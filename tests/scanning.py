@@ -1,8 +1,4 @@
-"""How a query is answered without the index: each entry of a world is asked.
-
-The slow way: for a moment that was packed away, and has a portable snapshot.  The index must agree with it, and tests
-compare the two.
-"""
+"""How a query is answered without the index: each entry of a world is asked.  The index must agree with it."""
 
 from __future__ import annotations
 
