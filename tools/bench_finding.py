@@ -37,6 +37,7 @@ ENDINGS = (".py", ".txt", ".md", ".rst", ".h", ".c", ".html", ".pm", ".tcl", ".e
 PIECE = 600  # characters
 MOVED = 10_000  # documents that are reorganised
 NEW = 1_000  # documents that come later
+TURNS = 300  # turns that commit one document
 GIT = 100_000  # documents up to which git is asked: more take it minutes
 PER_FOLDER = 1_000
 
@@ -453,6 +454,72 @@ def _told(said: str, count: int, files: AsFiles, sqlite: InSQLite, image: InImag
     told = timed(in_image)
     yield f"{said}put in 1,000 and be told of 10 / SQLite", [(told, timed(in_sqlite))], NO_LIMIT
     yield f"{said}put in 1,000 and be told of 10 / find", [(told, timed(as_files))], NO_LIMIT
+
+
+def standing(folder: Path, objects: int) -> Iterator[Figure]:
+    """What finding costs those who commit: turns that keep a document each, one in ten of which some task waits for."""
+    del objects
+    homes = []
+    for name in ("none", "index", "queries"):
+        image = InImage(folder / name)
+        if name == "queries":
+            with image.image.turn("wait"):
+                for n in range(1_000):
+                    piety.spawn(piety.found(piety.find(project=f"p{n}")), hear)
+        image.image.close()
+        homes.append(image.home)
+    none, index, queries = homes
+    yield (
+        "a turn where there is an index / where there is none",
+        [(_turns(index, ask=True), _turns(none, ask=False)) for _ in range(7)],
+        1.10,
+    )
+    yield (
+        "a turn with 1,000 standing queries / without",
+        [(_looked_at(queries), _looked_at(none)) for _ in range(7)],
+        2.0,
+    )
+
+
+def _turns(home: Path, ask: bool) -> float:
+    with piety.open(home) as image:
+        if ask:
+            with image.look():
+                len(piety.find("project:p1"))
+        _keep_one(image, 0)
+        return timed(lambda: [_keep_one(image, number) for number in range(TURNS)])
+
+
+def _keep_one(image: Any, number: int) -> None:
+    with image.turn("put"):
+        piety.keep(image.definition("Document")(f"document {number}"), project=f"p{number * 7_919 % 10_000}")
+
+
+def _looked_at(home: Path) -> float:
+    """What turns and all that the system does for them take, without the time in which it waits for more turns."""
+    from piety.scheduler.system import System
+
+    with piety.open(home) as image:
+        system = System(image)
+        image.system = system
+
+        def until_quiet() -> float:
+            taken, quiet = 0.0, 0
+            while quiet < 30:  # in this time it looks for news
+                begin = image.storage.lastTransaction()
+                taken += timed(system.loop.pass_once)
+                quiet = quiet + 1 if image.storage.lastTransaction() == begin else 0
+                time.sleep(0.005)
+            return taken
+
+        _keep_one(image, 0)
+        until_quiet()  # the tasks are loaded
+        taken = 0.0
+        for number in range(TURNS):
+            taken += timed(partial(_keep_one, image, number)) + timed(system.loop.pass_once)
+        taken += until_quiet()
+        image.system = None
+        return taken
 
 
 def _memory(image: InImage, sqlite: InSQLite, word: str) -> tuple[float, float]:

@@ -29,7 +29,9 @@ class Code:
     def __init__(self, index: FindIndex, connection: ImageConnection) -> None:
         self._db, self._connection = index.db, connection
         self.extractors: Extractors = ()
-        self._found: dict[str, int | None] = {}  # in the turn that is followed
+        self._found: dict[str, int] = {}  # definitions that were looked up, until something of `_from` is written
+        self._from: set[int] = set()
+        self._workspace = 0
         if (world := self._world()) is not None:
             self.extractors = world.extractors
 
@@ -47,7 +49,9 @@ class Code:
     def follow(self, oids: set[int], world: bytes | None) -> set[int]:
         """The entries that were read with code that a turn has changed, which has written these objects."""
         found: set[int] = set()
-        self._found.clear()
+        if world is not None or not oids.isdisjoint(self._from):
+            self._found.clear()
+            self._from.clear()
         if world is not None and (now := self._world()) is not None and now.extractors != self.extractors:
             self.extractors = now.extractors
             found = {row[0] for row in self._db.execute("SELECT number FROM entries")}
@@ -73,9 +77,10 @@ class Code:
 
     def _find(self, name: str) -> int | None:
         """The number of a definition of the workspace; the index remembers where it stands."""
-        if name not in self._found:
-            self._found[name] = self._looked_up(name)
-        return self._found[name]
+        found = self._found.get(name)
+        if found is None and (found := self._looked_up(name)) is not None:
+            self._found[name] = found
+        return found
 
     def _looked_up(self, name: str) -> int | None:
         world = self._world()
@@ -85,12 +90,14 @@ class Code:
         if place is None or name not in held:
             return None
         definition = u64(held[name]._p_oid)
+        self._from |= {u64(place), self._workspace}
         self._db.execute("INSERT OR REPLACE INTO code VALUES(?, ?, ?)", (name, u64(place), definition))
         return definition
 
     def _table(self, world: World) -> bytes:
         workspace = world.workspace
         workspace._p_invalidate()
+        self._workspace = u64(workspace._p_oid)
         number: bytes = workspace.definitions._p_oid
         return number
 

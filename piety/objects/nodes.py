@@ -19,6 +19,8 @@ Take = Callable[[bytes], State | None]  # gives that of an object, by its number
 
 def is_tree(kind: Any) -> bool:
     """Whether this is the class of a BTree or a TreeSet, and none of their buckets."""
+    if not kind.__module__.startswith("BTrees."):
+        return False
     try:
         return classify(kind.__new__(kind))[0] == TYPE_BTREE
     except (KeyError, TypeError):
