@@ -109,7 +109,8 @@ class Changes:
         oid = obj._p_oid
         self._stored[oid] = obj
         self.records[oid] = hash(record)
-        self.saw(obj, pickler)
+        if type(obj) not in _MADE_OF_IMMUTABLES:
+            self.saw(obj, pickler)
         self._written_leaves[oid] = list(pickler.volatile)
         self.volatile += [(obj, leaf) for leaf in pickler.volatile]
 
@@ -330,3 +331,12 @@ def watches_itself(kind: type) -> type:
     """Class decorator: instances are not compared, because their keeper does it."""
     _OWN.add(kind)
     return kind
+
+
+_MADE_OF_IMMUTABLES: set[type] = set()
+
+
+def made_of_immutables(kind: type) -> type:
+    """Class decorator: nothing plain that can be changed hangs on an instance, so there is nothing to compare."""
+    _MADE_OF_IMMUTABLES.add(kind)
+    return watches_itself(kind)

@@ -69,7 +69,9 @@ class Entry(Persistent):
             self._object = obj
         else:
             current().plain_values.put(self.number, obj)
-        self.created, self.kept, self.facts = created, time.time(), facts
+        self.created, self.kept = created, time.time()
+        if facts or self.facts:  # it may have been kept before
+            self.facts = facts
 
     def __getitem__(self, name: str) -> Any:
         """The value of a fact that was given; of several, the first."""

@@ -21,7 +21,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.utils import u64
 
-from piety.objects.changes import watches_itself
+from piety.objects.changes import made_of_immutables
 from piety.objects.entries import Entry, Facts
 from piety.objects.world import Content
 
@@ -96,7 +96,9 @@ class Node(Entry):
 
     def begin(self, obj: Any, created: float, facts: Facts) -> None:
         """Become an entry."""
-        self.created, self.kept, self.facts = created, time.time(), facts
+        self.created, self.kept = created, time.time()
+        if facts or self.facts:  # it may have been kept before
+            self.facts = facts
 
     @property
     def path(self) -> str:
@@ -107,7 +109,7 @@ class Node(Entry):
         return f"<{type(self).__name__.lower()} {self.name!r}>"
 
 
-@watches_itself  # what can be changed hangs on it as a text or a blob, which are persistent
+@made_of_immutables  # what can be changed hangs on it as a text or a blob, which are persistent
 class File(Node):
     """A file that was taken from the host."""
 
@@ -224,7 +226,7 @@ class Folder(Node):
                     todo.append(each)
 
 
-@watches_itself
+@made_of_immutables
 class Link(Node):
     """A symbolic link that was taken from the host; `target` is what it says."""
 

@@ -211,8 +211,12 @@ class FindIndex:
 
     def known(self, name: str) -> int | None:
         """The number of the name of a fact, if there was ever such a fact."""
-        row = self.db.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
+        found = self._names.get(name)
+        if found is None:
+            row = self.db.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
+            if row is not None:
+                found = self._names[name] = row[0]
+        return found
 
     def names(self) -> list[str]:
         """The names of all facts that there ever were."""

@@ -22,6 +22,7 @@ from ZODB.utils import p64, u64
 
 from piety.objects.changes import never_changes
 from piety.objects.entries import Entry
+from piety.objects.files import Node
 from piety.objects.image import Image, current
 from piety.objects.naming import described
 from piety.objects.portable import Tick, no_tick
@@ -144,9 +145,10 @@ class Found:
                 facts: dict[str, list[str]] = {}
                 for name, value in answering.facts(number):
                     facts.setdefault(name, []).append(spelled_fact(image, answering.index, name, value))
-                rows.append(
-                    {"number": f"{number:#x}", "facts": facts, "snippet": answering.snippet(number, self.query)}
-                )
+                row = {"number": f"{number:#x}", "facts": facts, "snippet": answering.snippet(number, self.query)}
+                if "folder" in facts and issubclass(type(node := self._object(image, number)), Node):
+                    row["path"] = node.path
+                rows.append(row)
             return len(numbers), rows, [_unknown(answering.index, name) for name in answering.unknown(self.query)]
 
     def __repr__(self) -> str:
@@ -286,7 +288,9 @@ def line_of(row: dict[str, Any]) -> str:
     """A result on one line: its number, when it was changed, its kind, and what it is called."""
     facts = row["facts"]
     kind = facts.get("kind", ["?"])[0].rpartition(".")[2]
-    name = "  ".join(dict.fromkeys(facts[each][0] for each in ("name", "title") if facts.get(each)))
+    names = (row.get("path"), *(facts[each][0] for each in ("name", "title") if facts.get(each)))
+    name = "  ".join(dict.fromkeys(each for each in names if each and not str(row.get("path")).endswith(f"/{each}")))
+    name = name if name.isprintable() else repr(name)
     given = [f"{each}:{value}" for each, values in facts.items() for value in values if each not in _SELDOM]
     told_ = "  ".join(filter(None, (name, " ".join(given))))
     line = f"{row['number']:>8}  {facts.get('changed', ['?'])[0]}  {kind:10}  {told_[:120]}".rstrip()

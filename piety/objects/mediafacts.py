@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -70,6 +71,7 @@ def _rest(source: str) -> Pairs:
 def _picture(data: bytes) -> Pairs:
     import exifread
 
+    logging.getLogger("exifread").disabled = True  # it would tell of each picture without such data
     found = exifread.process_file(io.BytesIO(data), details=False)
     for name, tag in {"camera": "Image Model", "artist": "Image Artist"}.items():
         if tag in found:

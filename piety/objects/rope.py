@@ -20,7 +20,7 @@ from typing import Any
 
 from persistent import Persistent
 
-from piety.objects.changes import watches_itself
+from piety.objects.changes import made_of_immutables
 
 MOST = 16  # children of a node: one is written in some 600 bytes, and four levels of them hold 4 GB
 LEAST = MOST // 2  # of any but the root
@@ -31,7 +31,7 @@ Piece = Any  # a str; or a Block and where the piece begins in it
 Entry = tuple[Any, int, int]  # a child (Node or Piece), its characters, the line ends among them
 
 
-@watches_itself
+@made_of_immutables
 class Block(Persistent):
     """A part of a long text."""
 
@@ -39,7 +39,7 @@ class Block(Persistent):
         self.data = data
 
 
-@watches_itself
+@made_of_immutables
 class Node(Persistent):
     """A part of a tree; `height` is 0 where the children are pieces."""
 

@@ -17,7 +17,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
-from piety.objects.changes import watches_itself
+from piety.objects.changes import made_of_immutables, watches_itself
 
 FORMAT = 1
 PLACE = "image:"  # how the `__file__` of a module of the image begins
@@ -48,7 +48,7 @@ class World(Persistent):
         return f"<world{': ' + ', '.join(names) if names else ''}>"
 
 
-@watches_itself
+@made_of_immutables
 class Content(Persistent):
     """Bytes in a record of their own, read only when they are asked for."""
 

@@ -94,13 +94,14 @@ FILES = {
     "i.tif": (tiff(b"Box Brownie", b"1930:05:01 12:00:00"), ['camera:"box brownie"', "taken:1930-05-01", "taken<1931"]),
     "none.tif": (b"II*\0 no picture at all", ["media:image/tiff"]),
     "empty.jpg": (b"", ["media:image/jpeg", "size:0"]),
+    "plain.png": (b"\x89PNG\r\n\x1a\n" + bytes(40), ["media:image/png"]),
     "bad.eml": (b"\x00\x01\x02 no mail", ["media:message/rfc822"]),
     "data.bin": (bytes(range(256)), ["media:application/octet-stream"]),
     "README": (b"no ending, but words\n", ["media:text/plain", "ending"]),
 }  # fmt: skip
 
 
-def test_media_types(system: System, tmp_path: Path) -> None:
+def test_media_types(system: System, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What each tells; and what is not what its name says leaves the rest alone."""
     for name, (data, _queries) in FILES.items():
         (tmp_path / name).write_bytes(data)
@@ -112,3 +113,4 @@ def test_media_types(system: System, tmp_path: Path) -> None:
         for query in queries:
             assert name in system.run(f"[each.name for each in find({query!r})]"), (name, query)
     assert system.run("[each.name for each in find('unreadable:*')]") == []
+    assert caplog.records == []

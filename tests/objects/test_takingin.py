@@ -91,6 +91,16 @@ def test_the_same_comes_out_again(taking: Taking, tree: Path, tmp_path: Path) ->
     assert taking.said == []
 
 
+def test_results_tell_where_files_lie(taking: Taking, tree: Path) -> None:
+    """As many go by the same name; the name is not told twice."""
+    taking.keep(tree, project="x")
+    with taking.image.look():
+        found = piety.find("kind:link name:link")
+        assert found.rows()[1][0]["path"] == "tree/sub/link"
+        assert "  tree/sub/link  project:x\n1 found" in repr(found)
+        assert "  'tree/sub/ü é\\n.md  A title'  project:x\n" in repr(piety.find("name:ü*"))
+
+
 def test_a_real_tree(taking: Taking, tmp_path: Path) -> None:
     """A package of Python's own library, as it lies on the disk."""
     package = Path(os.__file__).parent / "email"
