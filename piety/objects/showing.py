@@ -40,12 +40,6 @@ def resolve(image: Image, ref: str, path: str, is_entry: bool = False) -> Any:
     return obj if is_entry or not isinstance(obj, Entry) else obj.object
 
 
-def _entry_of(image: Image, value: Any) -> Any:
-    raise PietyError(
-        f"a plain {type(value).__qualname__} has no entry of its own; say the number that piety find shows"
-    )
-
-
 def shown(image: Image, ref: str, path: str) -> str:
     """An object: its facts, if it was kept, and its text or its repr.  Raises `PietyError`."""
     obj = resolve(image, ref, path, is_entry=True)
