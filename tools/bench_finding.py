@@ -13,6 +13,7 @@ Each question is asked of all three, and must find the same.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -547,28 +548,38 @@ def _memory(image: InImage, sqlite: InSQLite, word: str) -> tuple[float, float]:
 
 
 def _killed(said: str, folder: Path, found: list[Document]) -> Iterator[Figure]:
-    """Pull the plug in the middle of putting in: how many documents are half there, and whether it opens."""
-    home = folder / "killed"
-    source = f"""
+    """Pull the plug in the middle of putting in: how many documents are half there afterwards."""
+    killed = folder / "killed"
+    killed.mkdir()
+    for name in ("InImage", "InSQLite", "AsFiles"):
+        source = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from bench_finding import InImage, documents
-image = InImage(Path({str(home)!r}))
+from bench_finding import {name}, documents
+store = {name}(Path({str(killed)!r}))
 found = list(documents({len(found)}))
 for begin in range(0, len(found), 500):
-    image.put(found[begin : begin + 500])
+    store.put(found[begin : begin + 500])
     print(begin, flush=True)
 """
-    home.mkdir()
-    with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        for _ in range(min(3, len(found) // 500)):
-            child.stdout.readline()
-        child.send_signal(signal.SIGKILL)
-    with piety.open(home / "home") as opened, opened.look() as world:
+        with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            for _ in range(min(3, len(found) // 500)):
+                child.stdout.readline()
+            child.send_signal(signal.SIGKILL)
+    with piety.open(killed / "home") as opened, opened.look() as world:
         kept = len(world.entries)
+        assert kept >= 500
         assert len(piety.find()) == kept
         half = sum(len(each.facts) != 5 for each in world.entries.values())
-    assert kept >= 500
-    yield f"{said}half documents after kill -9 / 1", [(float(half) / 1e3, 1e-3)], 0.0
+    paths = list((killed / "files").rglob("*.txt"))
+    half_files = sum(not path.read_text().endswith(f"\n\n{found[int(path.stem)].body}") for path in paths)
+    with contextlib.closing(sqlite3.connect(killed / "documents.sqlite")) as db:
+        rows = db.execute("SELECT id, body FROM documents").fetchall()
+        half_rows = sum(found[number].body != body for number, body in rows)
+        db.execute("INSERT INTO words(words) VALUES('integrity-check')")  # raises if a document has not its words
+    assert len(paths) >= 500 <= len(rows)
+    told = f"{said}half documents after kill -9, {half} of {kept:,}"
+    yield f"{told} / files, {half_files} of {len(paths):,}", [(half / 1e3, max(half_files, 1) / 1e3)], 0.0
+    yield f"{told} / SQLite, {half_rows} of {len(rows):,}", [(half / 1e3, max(half_rows, 1) / 1e3)], 0.0

@@ -22,6 +22,8 @@ _MODULES = {
     "scheduler.output": "Transcript transcript",
     "scheduler.hooks": "hooks on_resume on_stop",
     "scheduler.watch": "turn_limit",
+    "browser.views": "Actions Code Form Forward Plot Table Tree view",
+    "browser.drawing": "show",
     "scheduler.sessions": "fg job jobs leave terminal",
 }
 USERLAND = frozenset({"ed"})  # modules of the image that can be called
