@@ -484,10 +484,17 @@ def find(home: Home, query: tuple[str, ...], as_of: str | None, facets: bool, mo
 
 @piety.command()
 @click.argument("ref")
+@click.option("--view", cls=_Option, metavar="TITLE", help="This view of it, instead of the first.")
+@click.option("--after", cls=_Option, metavar="PLACE", help="The rows of a table from there on.")
+@click.option("--most", cls=_Option, type=int, default=50, metavar="N", help="So many lines at most (50); 0 for all.")
 @_with_home
-def show(home: Home, ref: str) -> int:
+def show(home: Home, ref: str, view: str | None, after: str | None, most: int) -> int:
     """Show an object: 0x1f, a variable, world.notes, or the path of a file that was kept."""
-    return home.perform("show", ref=_as_text(ref), path=os.path.abspath(ref))
+    from shutil import get_terminal_size
+
+    width = get_terminal_size((100, 24)).columns
+    asked = {"view": view and _as_text(view), "after": after and _as_text(after), "most": most, "width": width}
+    return home.perform("show", ref=_as_text(ref), path=os.path.abspath(ref), **asked)
 
 
 @piety.command()

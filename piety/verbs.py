@@ -379,18 +379,22 @@ def find(image: Image, say: Say, query: str, as_of: str | None, facets: bool, mo
     return 0 if count else 1
 
 
-def show(image: Image, say: Say, ref: str, path: str) -> int:
-    """An object: its facts, and its text or its repr."""
-    from piety.objects.showing import shown
+def show(
+    image: Image, say: Say, ref: str, path: str, view: str | None, after: str | None, most: int, width: int
+) -> int:
+    """An object, and one of its views; `after` is the place from which on the rows of a table are shown."""
+    from piety.browser.drawing import drawn, place_of
+    from piety.objects.resolving import resolve
 
     with image.look():
-        say.out(f"{shown(image, ref, path)}\n")
+        obj = resolve(image, ref, path)
+        say.out(f"{drawn(obj, view, width, most, place_of(after))}\n")
     return 0
 
 
 def take(image: Image, say: Say, refs: list[list[str]], folder: str, shown: str) -> int:
     """Write objects into a folder of the host, of which `folder` is the absolute path."""
-    from piety.objects.showing import resolve
+    from piety.objects.resolving import resolve
     from piety.objects.takingin import take_out
 
     faults: list[str] = []
@@ -405,7 +409,7 @@ def take(image: Image, say: Say, refs: list[list[str]], folder: str, shown: str)
 
 def forget(image: Image, say: Say, refs: list[list[str]]) -> int:
     """Remove entries; of a folder, also those of all that lies in it."""
-    from piety.objects.showing import resolve
+    from piety.objects.resolving import resolve
     from piety.objects.takingin import forget_all
 
     with image.turn(f"forget {' '.join(ref for ref, _path in refs)}"):

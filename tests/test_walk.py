@@ -123,6 +123,17 @@ def test_the_walk_through_finding_can_be_typed_along(home: Path, tmp_path: Path)
         walk.stop()
 
 
+def test_the_walk_through_views_can_be_typed_along(home: Path, tmp_path: Path) -> None:
+    """What every object has, and what a class adds."""
+    walk = OnTerminal(tmp_path)
+    text = (HERE.parent / "docs" / "views.md").read_text(encoding="utf-8")
+    assert len(list(walkthrough.examples(text))) > 15
+    try:
+        assert [str(each) for each in walk.differences(text)] == []
+    finally:
+        walk.stop()
+
+
 def test_the_walk_through_history_can_be_typed_along(home: Path, tmp_path: Path) -> None:
     """The past in one terminal, while commands go back, fork, export, pack and back up."""
     walk = OnTerminal(tmp_path)

@@ -33,7 +33,8 @@ def described(image: Image, oid: bytes, record: bytes) -> str:
         return "variable " + ", ".join(name.removeprefix("workspace.") for name in state["values"])
     if kind is Definition:
         return f"definition {state['source'].strip().partition(chr(10))[0][:60]!r}"
-    name = state.get("name") if type(state) is dict else None
+    names = [state.get("name"), state.get("title")] if type(state) is dict else []
+    name = next((each for each in names if type(each) is str), None)
     return f"{kind.__name__} {name!r}" if type(name) is str else f"{kind.__name__} {number}"
 
 

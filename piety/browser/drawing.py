@@ -1,0 +1,215 @@
+"""How views are drawn where there are only lines: at the shell, in a file, for a screen reader.
+
+    show(obj)                the object, what views it has, and the first of them
+    show(obj, "history")     another one
+    show(obj, after=50)      the rows of a table from there on
+
+What `show` gives is drawn when it is shown, in a turn that is always undone; so to look at a thing changes nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from persistent import Persistent
+from wcwidth import ljust
+from wcwidth import width as width_of
+
+from piety.browser.brief import TooLong, brief, clipped, failure, in_time
+from piety.browser.views import (
+    PATIENCE,
+    Actions,
+    Code,
+    Failed,
+    Form,
+    Picture,
+    Plot,
+    Table,
+    Tree,
+    view_of,
+    views_of,
+)
+from piety.objects.texts import Text
+
+WIDTH = 100  # characters of a line
+LINES = 50  # of one view
+MOST = 1_000_000  # lines, where no limit is set
+CELL = 40  # characters of a cell, where others stand beside it
+DEEP = 3  # levels of a tree
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def draw(data: Any, width: int = WIDTH, lines: int = LINES, after: Any = None) -> str:
+    """What a view gives, on so many lines at most and one that tells how much more there is; never raises."""
+    try:
+        drawn: str = in_time(lambda: "\n".join(_lines(data, width, lines, after)), PATIENCE)
+    except TooLong:
+        return f"it takes more than {PATIENCE:g} s to draw this"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # somebody's code: what a table asks for
+        return clipped(f"this cannot be drawn: {failure(error)}", width)
+    return drawn
+
+
+def _lines(data: Any, width: int, lines: int, after: Any) -> Iterator[str]:
+    kind = type(data)
+    if kind is Form:
+        yield from _more(_form(data, width), lines)
+    elif kind is Table:
+        yield from _table(data, width, lines, after)
+    elif kind is Tree:
+        yield from _more(_tree(data, data.roots, width, "", DEEP), lines)
+    elif kind is Plot:
+        yield from _plot(data, width)
+    elif kind is Actions:
+        yield from _more((f"[{clipped(str(name), width - 2)}]" for name in data.actions), lines)
+    elif kind is Picture:
+        yield f"a picture, {data.media}, {len(data.data):,} bytes"
+    elif kind is Failed:
+        yield clipped(data.why, width)
+    elif kind is Code or issubclass(kind, (str, Text)):
+        yield from _characters(data.source if kind is Code else data, width, lines)
+    else:
+        yield brief(data, width)
+
+
+def _more(found: Iterator[str], lines: int) -> Iterator[str]:
+    yield from islice(found, lines)
+    if next(found, None) is not None:
+        yield "..."
+
+
+def _characters(text: Any, width: int, lines: int) -> Iterator[str]:
+    """A text; of a large one, no more is read than is shown."""
+    if isinstance(text, Text):
+        found = [str(line) for line in text.lines[: lines + 1]]
+        more = len(text.lines) - lines
+    else:
+        parts = text[: (lines + 1) * 10_000].split("\n")
+        found, more = parts[: lines + 1], len(parts) - lines
+    for line in found[:lines]:
+        yield clipped(line.rstrip("\r\n").expandtabs(4), width)
+    if more > 0:
+        yield f"... {more:,} more lines" if isinstance(text, Text) else "..."
+
+
+def _form(form: Form, width: int) -> Iterator[str]:
+    if not form.pairs:
+        yield "nothing"
+        return
+    names = [clipped(str(name), CELL) for name, _value in form.pairs]
+    wide = max(map(width_of, names))
+    for name, (_name, value) in zip(names, form.pairs, strict=True):
+        yield f"{ljust(name, wide)}  {_cell(value, width - wide - 2)}".rstrip()
+
+
+def _cell(value: Any, most: int) -> str:
+    """A value in a table or a form: texts stand there as they are, where they are short."""
+    return clipped(value, most) if isinstance(value, str) and type(value) is not str else brief(value, max(most, 8))
+
+
+class _Head(str):
+    """The name of a column."""
+
+    __slots__ = ()
+
+
+def _table(table: Table, width: int, lines: int, after: Any) -> Iterator[str]:
+    items, following = table.page(after, lines)
+    if not items:
+        yield "nothing"
+        return
+    cells = [[_Head(each) for each in table.columns], *(table.cells(item) for item in items)]
+    count = max(map(len, cells))
+    columns: list[list[str]] = []
+    room = width
+    for place in range(count):
+        most = room if place == count - 1 else CELL  # the last one has what is left
+        column = [_cell(row[place], most) if place < len(row) else "" for row in cells]
+        wide = max(map(width_of, column))
+        columns.append([ljust(cell, wide) for cell in column])
+        room = max(room - wide - 2, CELL)
+    for row in zip(*columns, strict=True):
+        yield clipped("  ".join(row).rstrip(), width)
+    if following is not None:
+        yield f"... more, from {brief(following, CELL)} on"
+
+
+def _tree(tree: Tree, below: Any, width: int, indent: str, deep: int) -> Iterator[str]:
+    for each in below:
+        yield f"{indent}{_cell(tree.told(each), width - len(indent))}"
+        if deep > 1:
+            yield from _tree(tree, tree.children(each), width, indent + "  ", deep - 1)
+
+
+def _plot(plot: Plot, width: int) -> Iterator[str]:
+    """Each series as a row of bars, from its least to its greatest number."""
+    wide = max((width_of(str(name)) for name in plot.series), default=0)
+    for name, numbers in plot.series.items():
+        room = max(width - wide - 30, 10)
+        step = max(len(numbers) / room, 1)
+        shown = [float(numbers[int(n * step)]) for n in range(min(room, len(numbers)))]
+        known = [each for each in shown if math.isfinite(each)]
+        if not known:
+            yield clipped(f"{ljust(str(name), wide)} no numbers".lstrip(), width)
+            continue
+        low, high = min(known), max(known)
+        bars = "".join(_bar((each - low) / ((high - low) or 1)) for each in shown)
+        yield clipped(f"{ljust(str(name), wide)} {bars}  {low:g} ... {high:g}".lstrip(), width)
+
+
+def _bar(part: float) -> str:
+    """A bar of this part of the height; none for what is no number, or too large to be one."""
+    return BARS[1 + int(part * (len(BARS) - 2))] if 0 <= part <= 1 else BARS[0]
+
+
+class Showing:
+    """An object that is to be shown; its repr is what one sees."""
+
+    def __init__(self, obj: Any, title: str | None = None, after: Any = None) -> None:
+        self.obj, self.title, self.after = obj, title, after
+
+    def __repr__(self) -> str:
+        return drawn(self.obj, self.title, after=self.after)
+
+
+def show(obj: Any, title: str | None = None, after: Any = None) -> Showing:
+    """The views of an object, and one of them: the first, or the one whose title begins so.
+
+    Raises `PietyError` if there is no such view.
+    """
+    if title is not None:
+        view_of(obj, title)  # or it says which there are
+    return Showing(obj, title, after)
+
+
+def place_of(written: str | None) -> Any:
+    """A place in a table as somebody has written it: a number, another value of Python, or else a text."""
+    if written is None:
+        return None
+    try:
+        return ast.literal_eval(written)
+    except (ValueError, SyntaxError):
+        return written
+
+
+def _wake(obj: Any) -> None:
+    """Load the object that somebody looks at; what hangs on it rests."""
+    if issubclass(type(obj), Persistent):
+        with contextlib.suppress(Exception):  # its own code fails, or its record is damaged: its views tell why
+            obj._p_activate()
+
+
+def drawn(obj: Any, title: str | None = None, width: int = WIDTH, lines: int = LINES, after: Any = None) -> str:
+    """An object as lines: what it is, the titles of its views, and one of them.  Raises `PietyError`."""
+    _wake(obj)
+    chosen, lines = view_of(obj, title), lines if lines > 0 else MOST
+    titles = [f"[{each.title}]" if each.title == chosen.title else each.title for each in views_of(obj)]
+    head = brief(obj, width)
+    return "\n".join([head, clipped("  ".join(titles), 2 * width), "", draw(chosen.make(), width, lines, after)])

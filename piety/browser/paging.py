@@ -1,0 +1,45 @@
+"""Any collection, a page at a time: a table of a million rows shows its first page as fast as one of a hundred.
+
+A page has the place where the next one begins, which only who made it understands: the number of an item, or a key.
+`len()` is asked of nothing: that of a BTree reads all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+PAGE = 50  # items
+
+
+class Page(NamedTuple):
+    """Some items, and where to go on; None at the end."""
+
+    items: list[Any]
+    following: Any
+
+
+def page(source: Any, place: Any = None, count: int = PAGE) -> Page:
+    """The items from a place on, the beginning without one; of a mapping, pairs of key and value."""
+    kind = type(source)
+    if kind.__module__.startswith("BTrees.") and hasattr(kind, "minKey"):
+        return _of_tree(source, place, count)
+    start = place or 0
+    if isinstance(source, Mapping) or hasattr(kind, "items"):
+        found = list(islice(source.items(), start, start + count + 1))
+    elif issubclass(kind, (list, tuple, range)) or isinstance(source, Sequence):
+        found = list(source[start : start + count + 1])
+    else:
+        found = list(islice(iter(source), start, start + count + 1))
+    return Page(found[:count], start + count if len(found) > count else None)
+
+
+def _of_tree(tree: Any, place: Any, count: int) -> Page:
+    """A BTree is entered by its key; nothing before that is read."""
+    has_values = hasattr(type(tree), "items") and not type(tree).__name__.rstrip("Py").endswith("Set")
+    walk = tree.items if has_values else tree.keys
+    found = list(islice(walk() if place is None else walk(min=place), count + 1))
+    if len(found) <= count:
+        return Page(found, None)
+    return Page(found[:count], found[count][0] if has_values else found[count])

@@ -1,0 +1,176 @@
+"""Views: what a class says of how its objects are seen, what every object has, and how that looks at the shell."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import System
+
+import piety
+from piety.browser.paging import page
+
+BEGIN = """
+from persistent import Persistent
+from BTrees.OOBTree import OOBTree, OOTreeSet
+class Note(Persistent):
+    def __init__(self, title): self.title, self.friends = title, []
+    @view("Letters", priority=10)
+    def letters(self): return Table(["letter", "times"], [(each, self.title.count(each)) for each in self.title])
+    @view("Friend")
+    def friend(self): return Forward(self.friends[0], "Letters")
+    @view("Water")
+    def water(self): return Actions({"Water it": self.friend})
+    @view("Below", priority=30)
+    def below(self): return Tree([self], lambda note: note.friends, lambda note: note.title)
+class Short(Note):
+    def water(self): return "not marked"
+    @view("Letters")
+    def letters(self): return "few"
+lisp, dear = Note("lisp"), Short("dear"); lisp.friends.append(dear); dear.friends.append(lisp)
+"""
+
+
+@pytest.fixture
+def begun(system: System) -> System:
+    system.run(BEGIN)
+    return system
+
+
+def shown(system: System, source: str) -> list[str]:
+    """What one sees at the shell, line by line."""
+    return system.show(source).split("\n")
+
+
+def test_the_view_of_least_priority_comes_first(begun: System) -> None:
+    begun.resume()  # what rests is told by its title
+    assert shown(begun, "show(lisp)") == [
+        "<Note 'lisp'>",
+        "[Letters]  Friend  Water  Below  Attributes  Facts  References  Referred by  History  Class  Raw",
+        "",
+        "letter  times",
+        "'l'     1",
+        "'i'     1",
+        "'s'     1",
+        "'p'     1",
+    ]
+
+
+def test_a_subclass_has_its_own(begun: System) -> None:
+    """A method that it has without the mark is no view; the most special of one title counts."""
+    assert shown(begun, "show(dear)")[1:4:2] == [
+        "[Letters]  Friend  Below  Attributes  Facts  References  Referred by  History  Class  Raw",
+        "few",
+    ]
+
+
+def test_a_view_forwards_to_another(begun: System) -> None:
+    assert shown(begun, "show(lisp, 'friend')")[3:] == ["few"]
+
+
+def test_trees_and_actions(begun: System) -> None:
+    assert shown(begun, "show(lisp, 'below')")[3:] == ["'lisp'", "  'dear'", "    'lisp'"]
+    assert shown(begun, "show(lisp, 'water')")[3:] == ["[Water it]"]
+
+
+def test_forwards_in_a_circle_end(begun: System) -> None:
+    begun.run("class Loop(Persistent):\n    @view('Self')\n    def me(self): return Forward(self, 'Self')\n")
+    assert "forwards to itself" in shown(begun, "show(Loop())")[3]
+
+
+def test_a_view_that_is_changed_is_changed_at_once(begun: System) -> None:
+    begun.run("class Short(Note):\n    @view('Letters', priority=1)\n    def letters(self): return 'other'\n")
+    assert shown(begun, "show(dear)")[3:] == ["other"]
+
+
+def test_there_is_no_such_view(begun: System) -> None:
+    error = begun.fail("show(lisp, 'nothing')")
+    assert isinstance(error, piety.PietyError)
+    assert str(error).startswith("there is no view 'nothing'; there are Letters, Friend, ")
+    assert isinstance(begun.fail("view(3)"), piety.PietyError)
+    assert isinstance(begun.fail("view('x')(3)"), piety.PietyError)
+
+
+GENERAL = {
+    "attributes": ["title    'lisp'", "friends  [<Short 'dear'>]"],
+    "facts": ["it was not kept, so it has no facts"],
+    "references": ["object", "Short 'dear'"],
+    "referred": ["object", "Short 'dear'", "variable lisp"],
+    "class": ["class Note(Persistent):"],
+}
+
+
+@pytest.mark.parametrize("title", GENERAL)
+def test_what_every_object_has(begun: System, title: str) -> None:
+    begun.resume()
+    lines = shown(begun, f"show(lisp, {title!r})")[3:]
+    assert sorted(lines[: len(GENERAL[title])]) == sorted(GENERAL[title])
+
+
+def test_raw_and_history(begun: System) -> None:
+    raw = dict(line.split(None, 1) for line in shown(begun, "show(lisp, 'raw')")[3:])
+    assert (raw["class"], raw["path"], raw["number"][:2]) == ("workspace.Note", "'lisp'", "0x")
+    begun.run("lisp.title = 'new'")
+    history = shown(begun, "show(lisp, 'history')")[3:]
+    assert (len(history), history[1].endswith("lisp.title = 'new'")) == (3, True)
+
+
+VALUES = {
+    "{'a': 1, 'b': [1, 2]}": ["key  value", "'a'  1", "'b'  [1, 2]"],
+    "[7, 'x']": ["   value", "0  7", "1  'x'"],
+    "(1,)": ["   value", "0  1"],
+    "{3}": ["value", "3"],
+    "OOTreeSet([1, 2])": ["value", "1", "2"],
+    "OOBTree({1: 2})": ["key  value", "1    2"],
+    "'two\\nlines'": ["two", "lines"],
+    "b'bytes'": ["bytes"],
+    "Text('a text\\n')": ["a text"],
+    "3": ["3"],
+    "{}": ["nothing"],
+    "'日本 and\\x1b[31m'": ["日本 and\ufffd[31m"],
+}
+
+
+@pytest.mark.parametrize("source", VALUES)
+def test_values_of_python(begun: System, source: str) -> None:
+    assert shown(begun, f"show({source})")[3:][: len(VALUES[source])] == VALUES[source]
+
+
+def test_plots(begun: System) -> None:
+    assert shown(begun, "show([1, 2, 3, 2], 'plot')")[3:] == ["▁▄█▄  1 ... 3"]
+    begun.run("class P:\n    @view('P')\n    def p(self): return Plot({'up': [1, 2], 'down': [2, 1]})\n")
+    assert shown(begun, "show(P())")[3:] == ["up   ▁█  1 ... 2", "down █▁  1 ... 2"]
+
+
+def test_dataclasses_slots_and_rich_reprs(begun: System) -> None:
+    begun.run("import dataclasses\n@dataclasses.dataclass\nclass Point:\n    x: int\n    y: int = 0\n")
+    assert shown(begun, "show(Point(1))")[3:] == ["x  1", "y  0"]
+    begun.run("class Slots:\n    __slots__ = 'a', 'b'\n    def __init__(self): self.a = 1\n")
+    assert shown(begun, "show(Slots())")[3:] == ["a  1"]
+    begun.run("class Rich:\n    def __rich_repr__(self):\n        yield 1; yield 'a', 2; yield 'b', 3, 3\n")
+    assert shown(begun, "show(Rich())")[3:] == ["   1", "a  2"]
+    begun.run("class Png:\n    def _repr_png_(self): return b'1234'\n")
+    assert shown(begun, "show(Png())")[3:] == ["a picture, image/png, 4 bytes"]
+    begun.run("class Mime:\n    def _repr_mimebundle_(self, **how): return {'text/plain': 'plain'}, {}\n")
+    assert shown(begun, "show(Mime())")[3:] == ["plain"]
+    begun.run("class Asked:\n    @property\n    def bad(self): raise SystemExit\n")
+    assert shown(begun, "show(Asked())")[3:] == ["nothing"]
+
+
+def test_a_table_is_shown_page_by_page(begun: System) -> None:
+    assert shown(begun, "show(list(range(120)))")[-1] == "... more, from 50 on"
+    lines = shown(begun, "show(list(range(120)), after=100)")[3:]
+    assert (lines[1].split(), len(lines)) == (["100", "100"], 21)
+    assert shown(begun, "show(OOBTree({str(n): n for n in range(999)}), after='5')")[4].split() == ["'5'", "5"]
+
+
+@pytest.mark.parametrize("source", [[*range(7)], range(7), {n: n for n in range(7)}, {*range(7)}, (n for n in ())])
+def test_pages_are_all_of_it(source: object) -> None:
+    """Each item comes once, whatever the size of a page."""
+    for count in (1, 2, 3, 6, 7, 8):
+        items, place = [], None
+        while True:
+            found, place = page(source, place, count)
+            items += found
+            assert len(found) <= count
+            if place is None:
+                break
+        assert items == list(source.items() if isinstance(source, dict) else source)  # type: ignore[call-overload]
