@@ -190,6 +190,20 @@ def attach(home: Home, session: str | None) -> int:
 
 
 @piety.command()
+@click.argument("ref", required=False)
+@click.option("--name", cls=_Option, default="desk", metavar="NAME", help="The desk, if there are several.")
+@_with_home
+def desk(home: Home, ref: str | None, name: str) -> int:
+    """Make this terminal a desktop: objects side by side, from REF on, or where it was left."""
+    if not (os.isatty(0) and os.isatty(1)):
+        raise PietyError("desk needs a terminal; from a pipe: piety show")
+    home.make_at_first_use()
+    if home.running() is None:
+        home.start_if_it_rests(safe=_is_safe())
+    return _attach(home, None, _as_text(name), ref and _as_text(ref))
+
+
+@piety.command()
 @_with_home
 def interrupt(home: Home) -> None:
     """Stop the turn that is running now."""
@@ -316,11 +330,11 @@ def _enter_there(home: Home, source: str) -> int:
     return remote.perform(connection, "enter", source=source)
 
 
-def _attach(home: Home, session: str | None) -> int:
+def _attach(home: Home, session: str | None, desk: str | None = None, ref: str | None = None) -> int:
     from piety.browser import attach, wire
 
     try:
-        status = attach.attach(home.place, session)
+        status = attach.attach(home.place, session, desk, ref)
     except wire.Gone:
         raise PietyError(
             f"the system of {home.place} stopped in this moment; start it with: {home.command()}"

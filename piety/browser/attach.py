@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 GONE = "piety: the system stopped; what it reported done is done. To go on: "
 
 
-def attach(home: str, session: str | None = None) -> int:
+def attach(home: str, session: str | None = None, desk: str | None = None, ref: str | None = None) -> int:
     """Pass on what is typed and shown, until the system says that it is over; the exit status.
+
+    With `desk` it is the desktop of this name, with a reference to an object one that shows that; else a shell.
 
     Raises `Gone` if no system runs there, and `WrongVersion`, before anything was passed on.
     """
@@ -33,9 +35,12 @@ def attach(home: str, session: str | None = None) -> int:
     rows, columns = _size()
     kind = "".join(each for each in os.environ.get("TERM", "xterm") if each.isalnum() or each in "-_+.")
     wanted = "null" if session is None else _quoted(session)
+    verb, more = "attach", ""
+    if desk is not None:
+        verb, more = "desk", f'"name": {_quoted(desk)}, "ref": {"null" if ref is None else _quoted(ref)}, '
     connection.send(
         wire.REQUEST,
-        f'{{"protocol": {wire.PROTOCOL}, "verb": "attach", "arguments": {{"session": {wanted}, "rows": {rows}, '
+        f'{{"protocol": {wire.PROTOCOL}, "verb": "{verb}", "arguments": {{"session": {wanted}, {more}"rows": {rows}, '
         f'"columns": {columns}, "kind": "{kind}"}}}}'.encode(),
     )
     before = termios.tcgetattr(0)

@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
@@ -33,7 +34,14 @@ from piety.scheduler.system import System
 Frame = tuple[bytes, bytes]
 
 PERIOD = 0.1  # seconds between two words on how far something is
+WARM = 2.0  # seconds from the start to making ready for desktops: few want one at once, and it takes 0.2 s
 PAUSE = 0.2  # seconds from an attach to making the next terminal: the one that attaches has its prompt by then
+
+
+def _warm_up() -> None:
+    """Import what a desktop needs, before somebody waits for one."""
+    import piety.browser.desktop
+    import piety.browser.screens  # noqa: F401
 
 
 class Connection:
@@ -114,6 +122,7 @@ class Server:
         await asyncio.start_unix_server(self._meet, sock=listening)
         await self._doors.be(self.system.loop.doors)
         self._make_spare()
+        self._loop.call_later(WARM, _warm_up)
 
     def _make_spare(self) -> None:
         if self._spare is not None:
@@ -139,7 +148,7 @@ class Server:
     async def _do(self, connection: Connection, verb: str, arguments: dict[str, Any]) -> None:
         own: dict[str, Callable[..., Awaitable[None]]] = {
             "attach": self._attach, "stop": self._stop, "status": self._status, "interrupt": self._interrupt,
-            "ed": self._edit,
+            "ed": self._edit, "desk": self._desk,
         }  # fmt: skip
         if verb in own:
             await own[verb](connection, **arguments)
@@ -244,6 +253,21 @@ class Server:
             await terminal.talk(connection, name, **arguments)
         finally:
             del self.terminals[name]
+
+    async def _desk(
+        self, connection: Connection, name: str, ref: str | None, rows: int, columns: int, **_of_the_terminal: Any
+    ) -> None:
+        from piety.browser.desktop import Desktop
+        from piety.browser.screens import serve
+
+        try:
+            await serve(Desktop(self.system, connection, name, ref), connection, rows, columns)
+        except Exception as error:  # nobody else is concerned
+            told = "".join(traceback.format_exception(error))
+            connection.send(wire.ERR, f"{told}piety: a bug of Piety's ended this desktop; nothing is lost\n".encode())
+            connection.send(wire.EXIT, b"1")
+            return
+        connection.send(wire.EXIT, b"0")
 
     def _free_session(self) -> str:
         number = 1

@@ -33,6 +33,7 @@ class World(Persistent):
     plain: Any = None  # OOBTree: number of an entry -> Group, of those whose objects are plain, from the first on
     extractors: tuple[tuple[Any, Any], ...] = ()  # a class or a media type, and a function: see `deriving.py`
     kept: Any = None  # OOBTree: path on the host -> `files.Node` that was kept from there, from the first on
+    desks: Any = None  # OOBTree: name -> `browser.desks.Desk`, from the first on
 
     def __init__(self) -> None:
         self.format = FORMAT

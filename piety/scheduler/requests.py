@@ -120,8 +120,11 @@ class Evaluation(Asked):
 class Work(Asked):
     """Work of ours that is done in a turn."""
 
-    def __init__(self, loop: Loop, work: Callable[[], Any], label: str, err: Tell | None) -> None:
+    def __init__(
+        self, loop: Loop, work: Callable[[], Any], label: str, err: Tell | None, with_repr: bool = False
+    ) -> None:
         super().__init__(loop, "", None, err)
+        self.with_repr = with_repr
         self.do = work  # type: ignore[method-assign]
         self.label = label
 

@@ -1,0 +1,111 @@
+"""What an inspector shows, as plain values: made on the turn thread, in a turn that is undone, and drawn elsewhere.
+
+An object that is looked at has an address: how a person would refer to it, and the steps from there, each the title of
+a view and the number of a row in it.  So what is plain can be looked at as well, and what one looks at can be kept, and
+is found again as it is then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from piety.browser.brief import brief
+from piety.browser.drawing import draw
+from piety.browser.paging import PAGE
+from piety.browser.views import Actions, Failed, Form, Table, view_of, views_of
+from piety.errors import PietyError
+from piety.objects.resolving import resolve
+
+if TYPE_CHECKING:
+    from piety.objects.image import Image
+
+
+class Step(NamedTuple):
+    """From an object to one that a view of it shows."""
+
+    title: str
+    row: int
+
+
+class Address(NamedTuple):
+    """Where an object is found."""
+
+    ref: str
+    steps: tuple[Step, ...] = ()
+
+    def below(self, title: str, row: int) -> Address:
+        """The address of what a row of a view stands for."""
+        return Address(self.ref, (*self.steps, Step(title, row)))
+
+
+class Column(NamedTuple):
+    """An object as one column: what it is, its views, and the lines of one of them."""
+
+    head: str
+    titles: tuple[str, ...]
+    title: str
+    above: str  # the names of the columns of a table
+    lines: tuple[str, ...]
+    rows: int  # so many of the lines stand for objects
+    is_all: bool  # whether there is no more
+
+
+def look(image: Image, address: Address, title: str | None, width: int, rows: int = PAGE) -> Column:
+    """What there is to see at an address; of a view that is not there, the first.  Raises `PietyError`."""
+    with image.look():
+        obj = find(image, address)
+        titles = tuple(each.title for each in views_of(obj))
+        chosen = view_of(obj, title if title in titles else None)
+        data = chosen.make()
+        lines = draw(data, width, rows).split("\n")
+        above, count = "", 0
+        if type(data) is Table and not (len(lines) == 1 and lines[0] == "nothing"):
+            above, lines, count = lines[0], lines[1:], len(data.page(None, rows).items)
+        elif type(data) in (Form, Actions):
+            count = min(len(data.pairs if type(data) is Form else data.actions), rows)
+        is_all = len(lines) == max(count, 1) if count else not lines[-1].startswith("...")
+        return Column(brief(obj, width), titles, chosen.title, above, tuple(lines), count, is_all)
+
+
+def find(image: Image, address: Address) -> Any:
+    """The object at an address; called in a turn.  Raises `PietyError` if it is not there any more."""
+    obj = resolve(image, address.ref, address.ref)
+    for step in address.steps:
+        obj = opened(view_of(obj, step.title).make(), step.row)
+    return obj
+
+
+def opened(data: Any, row: int) -> Any:
+    """What a row of a view stands for.  Raises `PietyError`."""
+    kind = type(data)
+    try:
+        if kind is Form:
+            return data.pairs[row][1]
+        if kind is Actions:
+            return list(data.actions.values())[row]
+        if kind is Table:
+            place, items = None, []
+            while True:
+                items, following = data.page(place)
+                if row < len(items) or following is None:
+                    return data.opens(items[row])
+                place, row = following, row - len(items)
+    except (IndexError, LookupError):
+        raise PietyError("what was there is gone") from None
+    raise PietyError(data.why if kind is Failed else "there is nothing to open here")
+
+
+def act(image: Image, address: Address, source: str) -> Any:
+    """Evaluate a source with `self` bound to the object at an address; called in a turn, which counts."""
+    obj = find(image, address)
+    before = image.offer
+    image.offer = lambda name: obj if name == "self" else before(name)
+    try:
+        return image.run_source(source)
+    finally:
+        image.offer = before
+
+
+def press(image: Image, address: Address) -> Any:
+    """Do what an action at an address does; called in a turn, which counts."""
+    return find(image, address)()

@@ -1,0 +1,287 @@
+"""The desktop, as a person meets it: keys go over the socket, and what comes back is read off a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pyte
+import pytest
+from served import Served, Talk
+from terminals import Terminal
+
+import piety
+from piety.browser import screens, wire
+
+PATIENCE = 8.0  # seconds until a test gives up
+DOWN, LEFT, TAB, ENTER, ESCAPE, CTRL_T, LEAVE = "\x1b[B", "\x1b[D", "\t", "\r", "\x1b", "\x14", "\x1c"
+
+BEGIN = """
+from persistent import Persistent
+class Note(Persistent):
+    def __init__(self, title): self.title, self.friends = title, []
+    @view("Letters", priority=10)
+    def letters(self): return Table(["letter"], [(each,) for each in self.title])
+    @view("Doing")
+    def doing(self): return Actions({"Shout": self.shout})
+    @view("Hang")
+    def hang(self):
+        while True: pass
+    def shout(self): self.title = self.title.upper()
+lisp, dear = Note("lisp"), Note("dear"); lisp.friends.append(dear)
+garden = {"sunny": ["tomatoes", "basil"], "note": lisp}
+"""
+
+
+class Desk:
+    """A desktop at the end of a connection, on a terminal that a test can read."""
+
+    def __init__(
+        self, served: Served, ref: str | None = None, name: str = "desk", columns: int = 110, rows: int = 30
+    ) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.talk = Talk(served.home)
+        self.talk.ask("desk", session=None, name=name, ref=ref, rows=rows, columns=columns, kind="xterm")
+
+    def types(self, *keys: str) -> None:
+        for each in keys:
+            self.talk.send(wire.KEYS, each.encode())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def until(self, is_so: Callable[[str], bool]) -> str:
+        """Read on until something is so of the screen."""
+        end = time.monotonic() + PATIENCE
+        while not is_so(self.text):
+            assert time.monotonic() < end, self.text
+            frame = self.talk.receive()
+            assert frame is not None, f"the connection ended:\n{self.text}"
+            if frame[0] == wire.OUT:
+                self._stream.feed(frame[1])
+            elif frame[0] in (wire.ERR, wire.EXIT):
+                raise AssertionError(f"{frame}\n{self.text}")
+        return self.text
+
+    def sees(self, *parts: str) -> str:
+        return self.until(lambda text: all(part in text for part in parts))
+
+    def heads(self) -> list[str]:
+        """What the columns show."""
+        return [part.strip(" │") for part in self.screen.display[1].split("││")]
+
+    def evaluates(self, source: str) -> None:
+        self.types(":", source, ENTER)
+
+    def leaves(self) -> None:
+        self.types(LEAVE)
+        rest = [frame for frame in iter(self.talk.receive, None) if frame[0] != wire.OUT]
+        assert rest == [(wire.EXIT, b"0")]
+        self.talk.close()
+
+
+@pytest.fixture
+def running(served: Served) -> Served:
+    served.start()
+    served.evaluate(BEGIN)
+    return served
+
+
+@pytest.fixture
+def desks(running: Served) -> Iterator[Callable[..., Desk]]:
+    """Opens desktops, which are closed at the end."""
+    opened: list[Desk] = []
+
+    def begin(*args: object, **options: object) -> Desk:
+        opened.append(Desk(running, *args, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield begin
+    for each in opened:
+        with contextlib.suppress(OSError):
+            each.talk.close()
+
+
+def test_one_goes_into_objects_and_back(desks: Callable[..., Desk]) -> None:
+    """Each step is a column; Left closes it."""
+    desk = desks("garden")
+    desk.sees("'sunny'  ['tomatoes', 'basil']")
+    desk.types(DOWN, ENTER)
+    desk.sees("<Note 'lisp'>", "letter", "'l'")
+    desk.types(TAB, TAB, TAB)
+    desk.sees("title    'lisp'", "friends  [<Note 'dear'>]")
+    desk.types(DOWN, ENTER)
+    desk.sees("0  <Note 'dear'>")
+    desk.types(ENTER)
+    desk.sees("'d'")
+    desk.types(LEFT, LEFT)
+    desk.until(lambda text: "dear" not in desk.heads()[-1] and len(desk.heads()) == 2)
+    desk.leaves()
+
+
+def test_a_source_is_evaluated_with_self(desks: Callable[..., Desk]) -> None:
+    """It is a turn; what comes of it is told below, and the columns follow."""
+    desk = desks("lisp")
+    desk.sees("'l'")
+    desk.evaluates("self.title = 'ABC'; print('hello'); self.title * 2")
+    desk.sees("hello", "'ABCABC'", "'A'", "<Note 'ABC'>")
+    desk.types("1/0", ENTER)
+    desk.sees("ZeroDivisionError: division by zero")
+
+
+def test_an_action_is_done(desks: Callable[..., Desk]) -> None:
+    desk = desks("lisp")
+    desk.sees("'l'")
+    desk.types(TAB)
+    desk.sees("[Shout]")
+    desk.types(ENTER)
+    desk.sees("<Note 'LISP'>")
+
+
+def test_two_desktops_follow_each_other(desks: Callable[..., Desk]) -> None:
+    """And one that is frozen does not, until it is asked to."""
+    one, two = desks("lisp", name="one"), desks("lisp", name="two")
+    one.sees("'l'")
+    two.sees("'l'")
+    two.types("f")
+    two.sees("frozen")
+    one.evaluates("self.title = 'xyz'")
+    one.sees("'x'", "'y'")
+    two.types("f")
+    two.sees("'x'", "'y'")
+
+
+def test_what_is_shown_comes_back(desks: Callable[..., Desk], running: Served) -> None:
+    """After leaving, and after a pulled plug; with the views and rows that were chosen."""
+    desk = desks("garden")
+    desk.sees("'note'")
+    desk.types(DOWN, ENTER)
+    desk.sees("'l'")
+    desk.types(TAB, TAB, TAB)
+    desk.sees("title    'lisp'")
+    desk.leaves()
+    again = desks(columns=160)
+    again.sees("'sunny'", "title    'lisp'")
+    again.types(DOWN, ENTER)
+    again.sees("0  <Note 'dear'>")
+    end = time.monotonic() + PATIENCE
+    while running.evaluate("len(world.desks['desk'].columns)") != "3\n":
+        assert time.monotonic() < end
+    running.kill()
+    running.start()
+    third = desks(columns=160)
+    third.sees("'sunny'", "title    'lisp'", "0  <Note 'dear'>")
+
+
+def test_a_long_turn_holds_up_no_key(desks: Callable[..., Desk], running: Served) -> None:
+    """It is told whose it is, and can be stopped."""
+    desk = desks("garden")
+    desk.sees("'note'")
+    with running.begin("eval", "while True: pass") as process:
+        desk.sees("a turn runs: while True: pass   (Ctrl-T stops it)")
+        desk.types(":", "typed meanwhile")
+        desk.sees("typed meanwhile")
+        new = desks("lisp", name="new")
+        new.sees("a turn runs: while True: pass")
+        new.types(":", DOWN, ENTER, LEFT, TAB)
+        desk.types(ESCAPE, CTRL_T)
+        _output, errors = process.communicate(timeout=PATIENCE)
+    assert "KeyboardInterrupt" in errors
+    desk.sees("Enter opens")
+    new.sees("<Note 'lisp'>", "'l'")
+
+
+def test_a_view_that_hangs_holds_up_nobody(desks: Callable[..., Desk], running: Served) -> None:
+    desk = desks("lisp")
+    desk.sees("'l'")
+    desk.types(TAB, TAB)
+    desk.types(TAB)  # it is not waited for
+    desk.sees("title    'lisp'")
+    assert running.evaluate("1 + 1") == "2\n"
+
+
+def test_looking_changes_nothing(desks: Callable[..., Desk], running: Served) -> None:
+    """All that is written is what the desk shows."""
+    desk = desks("garden")
+    desk.sees("'note'")
+    for key in (DOWN, ENTER, TAB, TAB, TAB, TAB, TAB, TAB, LEFT, TAB):
+        desk.types(key)
+    desk.until(lambda text: len(desk.heads()) == 1)
+    desk.leaves()
+    running.piety("stop")
+    with piety.open(running.home) as image, image.storage.log() as log:
+        turns = [(turn.who, turn.what) for turn in log.backwards()]
+    at = next(n for n, (_who, what) in enumerate(turns) if what.startswith("from persistent"))
+    assert {part for _who, what in turns[:at] for part in what.split("; ")} <= {
+        "desk",
+        "the turn loop",
+        "start",
+        "stop",
+    }
+
+
+def test_a_terminal_that_is_small_or_talks_garbage(desks: Callable[..., Desk], running: Served) -> None:
+    """Nobody else notices; nor does one that vanishes."""
+    small, other = desks("garden", name="small"), desks("garden", name="other")
+    small.sees("'note'")
+    other.sees("'note'")
+    small.talk.send(wire.SIZE, b"5 20")
+    small.talk.send(wire.SIZE, b"nonsense")
+    small.talk.send(wire.SIZE, b"0 0")
+    small.talk.send(wire.SIZE, b"30 110")
+    small.talk.send(wire.KEYS, bytes(range(256)).replace(LEAVE.encode(), b"").replace(b"\x11", b""))
+    small.talk.send(wire.KEYS, b"\x1b[<0;99999;99999M\x1b[200~" + b"\xff" * 5_000 + b"\x1b[201~")
+    other.types(DOWN, ENTER)
+    other.sees("<Note 'lisp'>")
+    small.talk.send(b"?", b"what")
+    small.talk.close()
+    other.types(LEFT)
+    other.until(lambda text: len(other.heads()) == 1)
+    assert running.evaluate("1 + 1") == "2\n"
+
+
+def test_there_is_no_such_object(desks: Callable[..., Desk]) -> None:
+    desk = desks("nothing")
+    desk.sees("'nothing' gives no object")
+
+
+def test_what_turns_print_is_not_swallowed(desks: Callable[..., Desk], running: Served) -> None:
+    """Textual would take the standard output of the whole process."""
+    desk = desks("garden")
+    desk.sees("'note'")
+    assert running.evaluate("print('out')") == "out\n"
+    desk.leaves()
+    assert running.evaluate("print('out')") == "out\n"
+
+
+def test_the_private_names_of_textual_are_there() -> None:
+    """Those that `screens.py` stands on."""
+    import textual
+    import textual.app
+    from textual._xterm_parser import XTermParser
+
+    assert textual.__version__ == "8.2.8"
+    assert next(iter(XTermParser().feed("a"))).key == "a"  # type: ignore[attr-defined]
+    with textual.app.redirect_stdout(None):  # type: ignore[attr-defined]
+        assert sys.stdout is not None
+    assert screens.SocketDriver.__abstractmethods__ == frozenset()
+
+
+def test_it_needs_a_terminal(running: Served) -> None:
+    done = running.piety("desk")
+    assert (done.returncode, done.stderr) == (2, "piety: desk needs a terminal; from a pipe: piety show\n")
+
+
+def test_on_a_real_terminal(running: Served) -> None:
+    """The command takes the terminal over, and leaves it as it was."""
+    one = Terminal("desk", "garden", has_prompt=False)
+    try:
+        one.sees("tomatoes")
+        one.types(LEAVE)
+        assert one.ends() == 0
+    finally:
+        one.stop()
