@@ -17,8 +17,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from time import monotonic
-from typing import Any
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text as Styled
 from textual.app import App, ComposeResult
@@ -27,16 +27,20 @@ from textual.containers import HorizontalScroll, Vertical
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from piety.browser.brief import clipped
+from piety.browser.brief import clipped, failure
 from piety.browser.desks import Saving, Shown, shown_on
 from piety.browser.inspecting import Address, Column, act, look, press
 from piety.browser.screens import SocketDriver
 from piety.errors import PietyError
 from piety.scheduler.system import System
 
+if TYPE_CHECKING:
+    from piety.objects.image import Image
+
 LOOK = 0.1  # seconds between two looks whether something has changed, and what runs
 TYPING = 0.5  # seconds after which what is shown is written, if nothing more has changed
 PATIENCE = 1.0  # seconds in which one who leaves waits until it is written what was shown
+SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
 LONG = 0.3  # seconds from which on it is told that a turn runs
 WIDE = 46  # characters of a column
 HELP = "Enter opens   Left goes back   Tab next view   : evaluates   f freezes   Ctrl-\\ leaves"
@@ -68,6 +72,7 @@ class Pane(Vertical):
         self._above, self.options = Static(classes="above", markup=False), OptionList(markup=False)
         self.rows = PAGE
         self.asked: asyncio.Task[None] | None = None
+        self.is_slow = False  # whether it took so long that it is not asked for anew by itself
 
     def compose(self) -> ComposeResult:
         yield from (self._head, self._titles, self._above, self.options)
@@ -98,10 +103,6 @@ class Pane(Vertical):
         """What is to be kept of it."""
         return Shown(self.address, self.wanted, self.options.highlighted or 0)
 
-    def fail(self, why: str) -> None:
-        """Say why there is nothing to show."""
-        self.show(Column(clipped(why, WIDE), (), "", "", (), 0, True))
-
     @property
     def chosen(self) -> int | None:
         """The number of the row that is chosen, if it stands for an object."""
@@ -111,6 +112,15 @@ class Pane(Vertical):
 
 class Columns(HorizontalScroll, inherit_bindings=False):  # Left and Right go from column to column
     """The columns, side by side."""
+
+
+def _instead(why: str) -> Column:
+    """What is shown where there is nothing to show."""
+    return Column(clipped(why, WIDE - 2), (), "", "", (), 0, True)
+
+
+def _why(error: BaseException) -> str:
+    return str(error) if isinstance(error, PietyError) else failure(error)
 
 
 def _titles(titles: tuple[str, ...], chosen: str) -> Styled:
@@ -175,13 +185,19 @@ class Desktop(App[None]):
     def on_mount(self) -> None:
         self.query_one("#said").display = False
         self.set_interval(LOOK, self._look)
+        self._home_loop = asyncio.get_running_loop()
         self._beginning = asyncio.create_task(self._begin())  # a turn may run, and it is over when that is
 
     async def _begin(self) -> None:
         shown = [Shown(Address(self._ref))] if self._ref is not None else []
         if not shown:
             work = partial(shown_on, name=self._desk)
-            shown = await asyncio.wrap_future(self._system.call(work, "a look"))
+            try:
+                shown = await asyncio.wrap_future(self._system.call(work, "a look"))
+            except BaseException as error:  # its record is damaged, or somebody has interrupted it
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                self._say(f"the desk cannot be read: {_why(error)}")
             self._saved = shown = shown or [Shown(Address("world"))]
         for each in shown:
             await self._add(Pane(each))
@@ -223,20 +239,23 @@ class Desktop(App[None]):
         pane.asked = asyncio.create_task(self._load(pane))
 
     async def _load(self, pane: Pane) -> None:
-        work = partial(look, address=pane.address, title=pane.wanted, width=WIDE - 2, rows=pane.rows)
+        address, title, rows = pane.address, pane.wanted, pane.rows
+
+        def work(image: Image) -> tuple[Column, float]:
+            begin = perf_counter()
+            return look(image, address, title, WIDE - 2, rows), perf_counter() - begin
+
         future = self._system.call(work, "a look")
         try:
-            column = await asyncio.shield(asyncio.wrap_future(future))
+            column, seconds = await asyncio.shield(asyncio.wrap_future(future))
+            pane.is_slow = seconds > SLOW
         except asyncio.CancelledError:  # something else is wanted by now
             self._system.withdraw(future)
             raise
-        except PietyError as error:
-            pane.fail(str(error))
-        except KeyboardInterrupt:
-            pane.fail("it was interrupted")
-        else:
-            if pane in self.panes and not self._is_over:
-                pane.show(column)
+        except BaseException as error:  # somebody's code: also SystemExit, which would end this whole loop
+            column = _instead("it was interrupted" if isinstance(error, KeyboardInterrupt) else _why(error))
+        if pane in self.panes and not self._is_over:
+            pane.show(column)
 
     def _look(self) -> None:
         """Tell what runs; and show anew what was changed."""
@@ -253,11 +272,11 @@ class Desktop(App[None]):
             self._state = state
             self.query_one("#state", Static).update(state)
         last = self._system.image.storage.lastTransaction()
-        if last != self._seen and not self._is_frozen and running is None:
+        if last != self._seen and not self._is_frozen:
             self._seen = last
             for pane in self.panes:
-                self._ask(pane)
-
+                if not pane.is_slow:  # or nobody else would get a turn
+                    self._ask(pane)
         self._save()
 
     def _save(self) -> None:
@@ -277,12 +296,14 @@ class Desktop(App[None]):
         return saving
 
     def _say(self, text: str) -> None:
+        if self._is_over:
+            return
         said = self.query_one("#said", Static)
         said.display = bool(text)
         said.update(text.rstrip("\n"))
 
     def _say_from_anywhere(self, text: str) -> None:
-        self.call_from_thread(self._say, text)
+        self._home_loop.call_soon_threadsafe(self._say, text)
 
     # -- what a person does
 
@@ -302,7 +323,7 @@ class Desktop(App[None]):
         if row is None or pane.column is None:
             return
         address = pane.address.below(pane.column.title, row)
-        if pane.column.title in pane.column.titles and pane.column.lines[row].startswith("["):
+        if pane.column.is_doing:
             await self._do(partial(press, self._system.image, address), f"press {pane.column.lines[row]}")
             return
         await self._close(self.panes.index(pane) + 1)
@@ -363,8 +384,7 @@ class Desktop(App[None]):
 
         async def finish() -> None:
             outcome = await asyncio.wrap_future(future)
-            if not self._is_over:
-                self._say(outcome.traceback if outcome.error is not None else f"{outcome.output}{outcome.shown}")
+            self._say(outcome.traceback if outcome.error is not None else f"{outcome.output}{outcome.shown}")
 
         self._evaluating = asyncio.create_task(finish())
         with contextlib.suppress(asyncio.CancelledError):

@@ -48,6 +48,7 @@ class Column(NamedTuple):
     lines: tuple[str, ...]
     rows: int  # so many of the lines stand for objects
     is_all: bool  # whether there is no more
+    is_doing: bool = False  # whether the rows are actions, to be done and not opened
 
 
 def look(image: Image, address: Address, title: str | None, width: int, rows: int = PAGE) -> Column:
@@ -64,7 +65,9 @@ def look(image: Image, address: Address, title: str | None, width: int, rows: in
         elif type(data) in (Form, Actions):
             count = min(len(data.pairs if type(data) is Form else data.actions), rows)
         is_all = len(lines) == max(count, 1) if count else not lines[-1].startswith("...")
-        return Column(brief(obj, width), titles, chosen.title, above, tuple(lines), count, is_all)
+        return Column(
+            brief(obj, width), titles, chosen.title, above, tuple(lines), count, is_all, type(data) is Actions
+        )
 
 
 def find(image: Image, address: Address) -> Any:

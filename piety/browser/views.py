@@ -30,7 +30,7 @@ from piety.browser.paging import PAGE, Page, page
 from piety.errors import PietyError
 
 FIRST = 20  # the priority of a view that says nothing of it
-PATIENCE = 5.0  # seconds that a view may take
+PATIENCE = 2.0  # seconds that a view may take: no turn runs meanwhile
 FAR = 10  # forwards of a view to another
 
 _MARK = "__view__"

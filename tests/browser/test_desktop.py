@@ -244,9 +244,23 @@ def test_a_terminal_that_is_small_or_talks_garbage(desks: Callable[..., Desk], r
     assert running.evaluate("1 + 1") == "2\n"
 
 
-def test_there_is_no_such_object(desks: Callable[..., Desk]) -> None:
+def test_there_is_no_such_object(desks: Callable[..., Desk], running: Served) -> None:
+    """Nor is one that ends the world when it is asked for."""
     desk = desks("nothing")
     desk.sees("'nothing' gives no object")
+    desks("(_ for _ in ()).throw(SystemExit)").sees("SystemExit")
+    desks("[[]]").sees("0  []")
+    assert running.evaluate("1 + 1") == "2\n"
+
+
+def test_a_row_that_looks_like_an_action_is_none(desks: Callable[..., Desk], running: Served) -> None:
+    running.evaluate(
+        "class Rows:\n    @view('Rows')\n    def rows(self): return Table(['x'], [([1],), ([2],)])\nrows = Rows()"
+    )
+    desk = desks("rows")
+    desk.sees("[1]", "[2]")
+    desk.types(ENTER)
+    desk.sees("0  1")
 
 
 def test_what_turns_print_is_not_swallowed(desks: Callable[..., Desk], running: Served) -> None:
