@@ -290,6 +290,27 @@ A query can be kept too; and a task can wait for what it will find.
     >>> del listener, each
 """,
     """\
+Looked at from several sides
+
+An object can be seen in several ways: they stand in the second line. A class
+adds its own with @view.
+
+    >>> show(fido)
+    Fido, who can sit and roll over
+    [Attributes]  Class
+    ...
+    name    'Fido'
+    tricks  ['sit', 'roll over']
+    >>> show([1, 5, 2, 8], "plot")
+    [1, 5, 2, 8]
+    Items  [Plot]  Value
+    ...
+    ▁▅▂█  1 ... 8
+
+`piety desk fido`, typed at your own shell, opens a desktop: there you go from
+object to object, and see at once what changes.
+""",
+    """\
 Time to stop
 
 Leave with `exit`, or pull the plug: it makes no difference. Then start
