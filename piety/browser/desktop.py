@@ -3,6 +3,7 @@
     arrows, Enter      choose a row; Enter or right opens it as the next column, left goes back
     Tab                the next view of the column
     :                  evaluate, with `self` bound to the object of the column
+    e                  give the attribute that is chosen another value
     f                  freeze: what is shown is not asked anew when something changes
     Ctrl-T             interrupt the turn that runs
     Ctrl-\\             leave; the system goes on, and so does what is shown
@@ -43,7 +44,7 @@ PATIENCE = 1.0  # seconds in which one who leaves waits until it is written what
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
 LONG = 0.3  # seconds from which on it is told that a turn runs
 WIDE = 46  # characters of a column
-HELP = "Enter opens   Left goes back   Tab next view   : evaluates   f freezes   Ctrl-\\ leaves"
+HELP = "Enter opens   Left goes back   Tab next view   : evaluates   e edits   f freezes   Ctrl-\\ leaves"
 PAGE = 100  # rows at first, and more each time that the last one is passed
 
 
@@ -148,10 +149,11 @@ class Desktop(App[None]):
         Binding("shift+tab", "view(-1)", show=False, priority=True),
         # These come first, so that what is typed right after them goes where they lead; but not from within the line.
         Binding("colon", "line", show=False, priority=True),
+        Binding("e", "edit", show=False, priority=True),
         Binding("f", "freeze", show=False, priority=True),
         Binding("ctrl+t", "interrupt", show=False, priority=True),
         Binding("ctrl+backslash,ctrl+q", "leave", show=False, priority=True),
-        Binding("escape", "columns", show=False),
+        Binding("escape", "columns", show=False, priority=True),
     ]
 
     def __init__(self, system: System, connection: Any, name: str, ref: str | None) -> None:
@@ -168,11 +170,12 @@ class Desktop(App[None]):
         self.panes: list[Pane] = []  # the columns, from left to right
         self._since: float | None = None  # when the turn that runs was first seen
         self._evaluating: Any = None
+        self._self: Any = None  # the column in which something was to be evaluated last
 
     def compose(self) -> ComposeResult:
         yield Columns(id="columns")
         yield Static(id="said", markup=False)
-        yield Input(id="line", placeholder=": evaluate, with self", compact=True)
+        yield Input(id="line", placeholder=": evaluate, with self", compact=True, select_on_focus=False)
         yield Static(id="state", markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -180,7 +183,7 @@ class Desktop(App[None]):
         del parameters
         if not self.panes:
             return action in ("leave", "interrupt")
-        return action not in ("line", "freeze", "view") or not isinstance(self.focused, Input)
+        return action not in ("line", "edit", "freeze", "view") or not isinstance(self.focused, Input)
 
     def on_mount(self) -> None:
         self.query_one("#said").display = False
@@ -347,14 +350,26 @@ class Desktop(App[None]):
             pane.rows = PAGE
             self._ask(pane)
 
-    def action_line(self) -> None:
-        """Write something to be evaluated."""
-        self.screen.set_focus(self.query_one(Input))  # at once: what is typed next goes there
+    def action_line(self, begun: str = "") -> None:
+        """Write something to be evaluated, with `self` bound to the object of this column."""
+        line = self.query_one(Input)
+        self._self = self.pane
+        self.screen.set_focus(line)  # at once: what is typed next goes there
+        if begun:
+            line.value = begun
+            line.cursor_position = len(begun)
+
+    def action_edit(self) -> None:
+        """Give the attribute that is chosen another value, by an expression."""
+        column, row = self.pane.column, self.pane.chosen
+        if column is not None and row is not None and column.title == "Attributes":
+            name, _, value = column.lines[row].partition(" ")
+            self.action_line(f"self.{name} = {'' if value.endswith('...') or '<' in value else value.strip()}")
 
     def action_columns(self) -> None:
         """Go back to the columns."""
         self._say("")
-        self.screen.set_focus(self.panes[-1].options)
+        self.screen.set_focus((self._self if self._self in self.panes else self.panes[-1]).options)
 
     def action_freeze(self) -> None:
         """Ask nothing anew, or do so again."""
@@ -376,7 +391,8 @@ class Desktop(App[None]):
         source = event.value
         event.input.value = ""
         if source.strip():
-            await self._do(partial(act, self._system.image, self.panes[-1].address, source), source)
+            pane = self._self if self._self in self.panes else self.panes[-1]
+            await self._do(partial(act, self._system.image, pane.address, source), source)
 
     async def _do(self, work: Any, label: str) -> None:
         """Do something in a turn that counts, and say what came of it."""

@@ -133,6 +133,26 @@ def test_a_source_is_evaluated_with_self(desks: Callable[..., Desk]) -> None:
     desk.sees("ZeroDivisionError: division by zero")
 
 
+def test_an_attribute_is_edited_in_its_place(desks: Callable[..., Desk]) -> None:
+    """And what is evaluated is about the column that one is in, not the last one."""
+    desk = desks("garden")
+    desk.sees("'note'")
+    desk.types(DOWN, ENTER)
+    desk.sees("'l'")
+    desk.types(TAB, TAB, TAB)
+    desk.sees("title    'lisp'")
+    desk.types("e")
+    desk.sees("self.title = 'lisp'")
+    desk.types(" + 'e:f'", ENTER)
+    desk.sees("title    'lispe:f'", "'note'   <Note 'lispe:f'>")
+    desk.types(ESCAPE)
+    desk.until(lambda _text: "self.title" not in desk.text)
+    desk.types(LEFT)
+    desk.until(lambda _text: len(desk.heads()) == 1)
+    desk.evaluates("len(self)")
+    desk.sees(" 2\n")
+
+
 def test_an_action_is_done(desks: Callable[..., Desk]) -> None:
     desk = desks("lisp")
     desk.sees("'l'")
