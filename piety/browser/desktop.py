@@ -44,7 +44,7 @@ PATIENCE = 1.0  # seconds in which one who leaves waits until it is written what
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
 LONG = 0.3  # seconds from which on it is told that a turn runs
 WIDE = 46  # characters of a column
-HELP = "Enter opens   Left goes back   Tab next view   : evaluates   e edits   f freezes   Ctrl-\\ leaves"
+HELP = "Enter opens  Left back  Tab view  : evaluate  e edit  f freeze  Ctrl-\\ leave"
 PAGE = 100  # rows at first, and more each time that the last one is passed
 
 
