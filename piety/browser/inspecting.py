@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from piety.browser.brief import brief
+from piety.browser.brief import TooLong, brief, in_time
 from piety.browser.drawing import draw
 from piety.browser.paging import PAGE
-from piety.browser.views import Actions, Failed, Form, Table, view_of, views_of
+from piety.browser.views import PATIENCE, Actions, Failed, Form, Table, view_of, views_of
 from piety.errors import PietyError
 from piety.objects.resolving import resolve
 
@@ -54,17 +54,22 @@ class Column(NamedTuple):
 def look(image: Image, address: Address, title: str | None, width: int, rows: int = PAGE) -> Column:
     """What there is to see at an address; of a view that is not there, the first.  Raises `PietyError`."""
     with image.look():
-        obj = find(image, address)
+        try:
+            obj = in_time(lambda: find(image, address), PATIENCE)
+        except TooLong:
+            raise PietyError(f"it takes more than {PATIENCE:g} s to get there") from None
         titles = tuple(each.title for each in views_of(obj))
         chosen = view_of(obj, title if title in titles else None)
         data = chosen.make()
         lines = draw(data, width, rows).split("\n")
-        above, count = "", 0
-        if type(data) is Table and not (len(lines) == 1 and lines[0] == "nothing"):
-            above, lines, count = lines[0], lines[1:], len(data.page(None, rows).items)
+        above, count, is_all = "", 0, not lines[-1].startswith("...")
+        if type(data) is Table and len(lines) > 1:  # a row is a line; else there is none, or why they cannot be drawn
+            above, lines = lines[0], lines[1:]
+            is_all = not lines[-1].startswith("... more, from ")
+            count = len(lines) - (not is_all)
         elif type(data) in (Form, Actions):
             count = min(len(data.pairs if type(data) is Form else data.actions), rows)
-        is_all = len(lines) == max(count, 1) if count else not lines[-1].startswith("...")
+            is_all = len(lines) <= max(count, 1)
         return Column(
             brief(obj, width), titles, chosen.title, above, tuple(lines), count, is_all, type(data) is Actions
         )

@@ -224,6 +224,30 @@ def test_a_view_that_hangs_holds_up_nobody(desks: Callable[..., Desk], running: 
     assert running.evaluate("1 + 1") == "2\n"
 
 
+def test_rows_that_hang_or_fail(desks: Callable[..., Desk], running: Served) -> None:
+    """While they are shown, and while one goes on from them."""
+    running.evaluate(
+        "class Bad:\n"
+        "    @view('Hang')\n"
+        "    def hang(self): return Table(['x'], endless())\n"
+        "    @view('Fail')\n"
+        "    def fail(self): return Table(['x'], [1], opens=lambda item: 1 / 0)\n"
+        "    @view('Far', priority=30)\n"
+        "    def far(self): return Table(['x'], [1], opens=lambda item: list(endless()))\n"
+        "def endless():\n"
+        "    while True: pass\n"
+        "    yield\n"
+        "bad = Bad()"
+    )
+    desk = desks("bad")
+    desk.sees("it takes more than 2 s to draw this")
+    desk.types(TAB, ENTER)
+    desk.sees("ZeroDivisionError")
+    desk.types(LEFT, TAB, ENTER)
+    desk.sees("it takes more than 2 s to get there")
+    assert running.evaluate("1 + 1") == "2\n"
+
+
 def test_looking_changes_nothing(desks: Callable[..., Desk], running: Served) -> None:
     """All that is written is what the desk shows."""
     desk = desks("garden")
