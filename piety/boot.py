@@ -15,6 +15,7 @@ from typing import Any
 
 from piety.errors import HomeExists, NoHome, NotEmpty
 from piety.objects.image import IMAGE_FILE, Image
+from piety.objects.turns import SYSTEM
 from piety.objects.variables import MISSING
 from piety.places import Place, absolute, command
 
@@ -54,7 +55,7 @@ def make(home: Place | None = None) -> Image:
 
     def fill(path: str) -> None:
         with _whole(Image(os.path.dirname(os.path.dirname(path)), create=True)) as image:
-            image.modules.import_paths(_userland())
+            image.modules.import_paths(_userland(), user=SYSTEM)  # nobody undoes that by accident
 
     found(place, fill)
     return _whole(Image(place))

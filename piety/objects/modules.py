@@ -148,7 +148,9 @@ class ModulesOf(MutableMapping[str, str]):
 
     # -- from and to the host
 
-    def import_paths(self, places: Iterable[str | os.PathLike[str]], over_host: bool = False) -> list[str]:
+    def import_paths(
+        self, places: Iterable[str | os.PathLike[str]], over_host: bool = False, user: str | None = None
+    ) -> list[str]:
         """Take `.py` files and package folders of the host into the image, in one turn; the modules' names.
 
         The sources are kept, not run; modules that run already get their new source.  The other files of a package
@@ -157,7 +159,7 @@ class ModulesOf(MutableMapping[str, str]):
         """
         paths = [Path(os.path.abspath(place)) for place in places]
         modules: dict[str, tuple[bool, Path]] = {}
-        with self._turn(f"import {' '.join(path.name for path in paths)}"), contextlib.ExitStack() as undo:
+        with self._turn(f"import {' '.join(path.name for path in paths)}", user), contextlib.ExitStack() as undo:
             for path in paths:
                 found, others = _contents(path)
                 modules.update(found)
@@ -202,8 +204,8 @@ class ModulesOf(MutableMapping[str, str]):
             raise NoModule(f"there is no module {name!r} in the image; piety code list shows those that are")
         return record
 
-    def _turn(self, label: str) -> contextlib.AbstractContextManager[Any]:
-        return contextlib.nullcontext() if self._image.in_turn else self._image.turn(label)
+    def _turn(self, label: str, user: str | None = None) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._image.in_turn else self._image.turn(label, user)
 
 
 def _new_record(name: str, data: bytes, is_package: bool) -> Module:

@@ -137,3 +137,13 @@ def test_a_pulled_plug_leaves_all_of_it_or_nothing(served: Served, after: int) -
         assert list(check_image(image)) == []
         there = image.evaluate("import m; len(rows), len(world.tree), m.n").value
         assert there in ((0, 0, 0), (1000, 2000, 1))
+
+
+def test_what_a_home_is_born_with_is_not_undone_by_accident(served: Served) -> None:
+    """A person who tries `undo` at once keeps the tour and the editor."""
+    done = served.piety("undo")
+    assert (done.stdout + done.stderr).startswith("nothing has changed since"), done
+    assert "tour" in served.piety("code", "list").stdout
+    served.evaluate("x = 1")
+    assert served.piety("undo").returncode == 0
+    assert "tour" in served.piety("code", "list").stdout
