@@ -219,6 +219,11 @@ class Answering:
     # -- words
 
     def _matching(self, words: Words) -> Sql:
+        """The entries with these words; a limit keeps SQLite from making it part of an OR, where it knows no MATCH."""
+        sql, values = self._matched(words)
+        return f"SELECT number FROM ({sql} LIMIT -1)", values
+
+    def _matched(self, words: Words) -> Sql:
         if self._turn is None:
             return "SELECT rowid AS number FROM words WHERE words MATCH ?", [words.match]
         sql = (

@@ -52,6 +52,13 @@ def test_a_query(begun: System, query: str, titles: str) -> None:
     assert " ".join(begun.run(f"titles(find({query!r}))")) == titles
 
 
+def test_words_within_other_parts(begun: System) -> None:
+    """Also the same word in several places."""
+    assert begun.run("titles(find('garbage project:lisp (garbage OR garbage)'))") == ["Lisp"]
+    assert begun.run("titles(find('project:lisp (garbage OR tag:none) -nothing (garbage OR -garbage)'))") == ["Lisp"]
+    assert begun.run("titles(find('garbage project:lisp (garbage OR garbage)', at='now'))") == ["Lisp"]
+
+
 def test_by_values(begun: System) -> None:
     """In Python facts are named; values may be objects and classes."""
     assert begun.run("titles(find(author=me)), titles(find(kind=Note)), titles(find(kind=Letter))") == (["Lisp"], ["Dear", "Lisp"], ["Dear"])
