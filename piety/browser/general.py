@@ -81,8 +81,10 @@ def _is_of(module: str, name: str) -> Callable[[type], bool]:
 # -- what it holds
 
 
-@_general("Text", 50, _is(str, bytes, Text, File))
+@_general("Text", 50, lambda kind: issubclass(kind, (str, bytes, Text, File)) or hasattr(kind, "__text__"))
 def _text(obj: Any) -> Any:
+    if hasattr(type(obj), "__text__"):  # by which it is found, see `deriving.py`
+        return str(obj.__text__())[:LONGEST]
     if isinstance(obj, File):
         found = obj.characters(LONGEST)
         return found or f"{obj.size:,} bytes of {obj.media}"

@@ -105,13 +105,7 @@ def opened(data: Any, row: int) -> Any:
 
 def act(image: Image, address: Address, source: str) -> Any:
     """Evaluate a source with `self` bound to the object at an address; called in a turn, which counts."""
-    obj = find(image, address)
-    before = image.offer
-    image.offer = lambda name: obj if name == "self" else before(name)
-    try:
-        return image.run_source(source)
-    finally:
-        image.offer = before
+    return image.run_source(source, self=find(image, address))
 
 
 def press(image: Image, address: Address) -> Any:

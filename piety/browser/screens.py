@@ -1,10 +1,9 @@
 """Textual, served over a socket: an app whose terminal is at the other end of a connection.
 
-All that Piety uses of Textual's private names is here; the version is pinned in setup.cfg, and `test_screens.py` tells
+All that Piety uses of Textual's private names is here; the version is pinned in setup.cfg, and `test_desktop.py` tells
 whether each is still what it was.
 
     _xterm_parser.XTermParser      keys and mouse from the bytes of a terminal
-    App._post_message              a message from outside
     App._driver, App._exception    its driver, and the mistake of ours that has ended it
     app.redirect_stdout            an app would take the standard output of the whole process, of all turns
 """

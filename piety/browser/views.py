@@ -15,7 +15,7 @@ A method that is marked so gives one of:
     Forward(obj, "Items")           what a view of another object gives
     Actions({"Water": self.water})  what can be done with it, by name
 
-The view with the least priority comes first; those that every object has begin at 50 (see `general.py`).  A view is
+The view with the least priority comes first; those that every object has begin at 40 (see `general.py`).  A view is
 made when somebody looks at it, and stored nowhere; to make one changes nothing, as it is done in a turn that is undone.
 """
 

@@ -43,6 +43,7 @@ class Answering:
         self._turn = turn
         self._past = past
         self._kinds: dict[str, list[str]] = {}
+        self._selects: dict[int, tuple[Query, Sql]] = {}  # by the id of a part: to choose one, those in it are counted
 
     # -- the entries
 
@@ -115,6 +116,11 @@ class Answering:
 
     def _select(self, query: Query) -> Sql:
         """The numbers of the entries that fulfil this part."""
+        if id(query) not in self._selects:
+            self._selects[id(query)] = query, self._selected(query)
+        return self._selects[id(query)][1]
+
+    def _selected(self, query: Query) -> Sql:
         if isinstance(query, All) and len(query.queries) == 1:
             return self._select(query.queries[0])
         if _is_negative(query):

@@ -165,8 +165,14 @@ class Image:
 
         if self._archive_index is None or self._archive_index[0] != tid:
             path = archive_of(self.storage, tid, self._home)
+            self._close_archive_index()
             self._archive_index = tid, index_of_archive(self, path, tick or no_tick)
         return self._archive_index[1]
+
+    def _close_archive_index(self) -> None:
+        if self._archive_index is not None:
+            self._archive_index[1].close()
+            self._archive_index = None
 
     # -- within a turn
 
@@ -308,6 +314,7 @@ class Image:
         self._pasts.clear()
         if self._find_index is not None:
             self._find_index.close()
+        self._close_archive_index()
         self._close_store()
 
     def _close_store(self) -> None:
@@ -424,9 +431,12 @@ class Image:
         if Image._open is not self:
             raise NoTurn("the image is closed; open it again with piety.open")
 
-    def run_source(self, source: str) -> Any:
-        """Run a source in the workspace, as a part of the turn that runs; the value of a last expression."""
-        return self._turns.evaluator.run(source)
+    def run_source(self, source: str, /, **bound: Any) -> Any:
+        """Run a source in the workspace, as a part of the turn that runs; the value of a last expression.
+
+        The names that are `bound` stand for these values meanwhile, whatever there is of the name.
+        """
+        return self._turns.evaluator.run(source, bound)
 
     def run_module(self, name: str, only_if_loaded: bool = False) -> None:
         """Run a module's source in this turn: in its namespace if it is imported already, else by importing it."""

@@ -71,6 +71,7 @@ class Evaluator:
         self._extra = extra
         self._statements = 0
         self._kept: dict[str, Compiled] = {}
+        self._bound: dict[str, Any] = {}  # names that stand for something else while a source runs
         self._trying: Definition | None = None  # the definition that is being run for the first time
         self._shown = shown  # `_` and `it`
         self.defined: dict[str, Any] = {}  # the definitions that have run in this process
@@ -98,7 +99,7 @@ class Evaluator:
 
     def bring(self, name: str) -> Any:
         """What a name stands for that is neither in the namespace nor among the builtins; else `MISSING`."""
-        value = self.own(name)
+        value = self._bound[name] if name in self._bound else self.own(name)
         if value is MISSING:
             value = self._shown.get(name)
         if value is MISSING:
@@ -157,12 +158,21 @@ class Evaluator:
 
     # -- running
 
-    def run(self, source: str) -> Any:
+    def run(self, source: str, bound: dict[str, Any] | None = None) -> Any:
         """Run a source; the value of its last statement if that is an expression, else None.
+
+        Meanwhile the names that are `bound` stand for these values, and for no variable.
 
         Raises whatever the source raises; SyntaxError before anything runs.
         """
         compiled = self._compiled(source)
+        before, self._bound = self._bound, bound or {}
+        try:
+            return self._run(compiled, source)
+        finally:
+            self._bound = before
+
+    def _run(self, compiled: Compiled, source: str) -> Any:
         linecache.cache[compiled.file] = compiled.lines
         value = None
         for node, code in compiled.statements:

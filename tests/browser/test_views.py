@@ -6,6 +6,7 @@ import pytest
 from conftest import System
 
 import piety
+from piety.browser.inspecting import Address, act
 from piety.browser.paging import page
 
 BEGIN = """
@@ -103,6 +104,20 @@ def test_what_every_object_has(begun: System, title: str) -> None:
     begun.resume()
     lines = shown(begun, f"show(lisp, {title!r})")[3:]
     assert sorted(lines[: len(GENERAL[title])]) == sorted(GENERAL[title])
+
+
+def test_the_words_of_an_object_are_its_text(begun: System) -> None:
+    begun.run("class Wordy(Persistent):\n    def __text__(self): return 'some words'\n")
+    assert shown(begun, "show(Wordy())")[3:] == ["some words"]
+
+
+def test_self_is_the_object_whatever_else_is_called_so(begun: System) -> None:
+    """In a source that is evaluated about an object; afterwards the name is what it was."""
+    begun.run("self = 'a variable'")
+    with begun.image.turn("act"):
+        assert act(begun.image, Address("lisp"), "self.title") == "lisp"
+        assert act(begun.image, Address("lisp"), "[each for each in [1] if self.friends]") == [1]
+    assert begun.run("self") == "a variable"
 
 
 def test_raw_and_history(begun: System) -> None:

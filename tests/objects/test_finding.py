@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from conftest import System
 
 import piety
+from piety.objects import answering
 from piety.objects.query import parse
 
 BEGIN = """
@@ -57,6 +60,21 @@ def test_words_within_other_parts(begun: System) -> None:
     assert begun.run("titles(find('garbage project:lisp (garbage OR garbage)'))") == ["Lisp"]
     assert begun.run("titles(find('project:lisp (garbage OR tag:none) -nothing (garbage OR -garbage)'))") == ["Lisp"]
     assert begun.run("titles(find('garbage project:lisp (garbage OR garbage)', at='now'))") == ["Lisp"]
+
+
+def test_a_nested_query_is_counted_once(begun: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To choose the part that gives the entries, the parts within it are not counted again and again."""
+    counted: list[Any] = []
+    count = answering.Answering._count
+    monkeypatch.setattr(answering, "ENOUGH", 1)  # as if there were many entries
+    monkeypatch.setattr(
+        answering.Answering, "_count", lambda self, query, most: counted.append(query) or count(self, query, most)
+    )
+    nested = "garbage"
+    for _ in range(8):
+        nested = f"(kind:note pages>0 OR ({nested} kind:note))"
+    assert begun.run(f"titles(find({nested!r}))") == ["Dear", "Lisp"]
+    assert len(counted) < 200
 
 
 def test_by_values(begun: System) -> None:
