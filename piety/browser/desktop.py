@@ -16,7 +16,6 @@ meanwhile comes when it is over.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from functools import partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -327,7 +326,7 @@ class Desktop(App[None]):
             return
         address = pane.address.below(pane.column.title, row)
         if pane.column.is_doing:
-            await self._do(partial(press, self._system.image, address), f"press {pane.column.lines[row]}")
+            self._do(partial(press, self._system.image, address), f"press {pane.column.lines[row]}")
             return
         await self._close(self.panes.index(pane) + 1)
         await self._add(Pane(Shown(address)))
@@ -387,14 +386,14 @@ class Desktop(App[None]):
             await asyncio.wait({saving}, timeout=PATIENCE)  # if a turn runs for long, it is written after that
         self.exit()
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
         source = event.value
         event.input.value = ""
         if source.strip():
             pane = self._self if self._self in self.panes else self.panes[-1]
-            await self._do(partial(act, self._system.image, pane.address, source), source)
+            self._do(partial(act, self._system.image, pane.address, source), source)
 
-    async def _do(self, work: Any, label: str) -> None:
+    def _do(self, work: Any, label: str) -> None:
         """Do something in a turn that counts, and say what came of it."""
         future = self._system.work(work, clipped(label, 60), self._say_from_anywhere, with_repr=True)
 
@@ -402,6 +401,4 @@ class Desktop(App[None]):
             outcome = await asyncio.wrap_future(future)
             self._say(outcome.traceback if outcome.error is not None else f"{outcome.output}{outcome.shown}")
 
-        self._evaluating = asyncio.create_task(finish())
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({self._evaluating}, timeout=LOOK)
+        self._evaluating = asyncio.create_task(finish())  # nobody waits for it

@@ -27,10 +27,12 @@ from piety.browser.views import (
     Code,
     Failed,
     Form,
+    Label,
     Picture,
     Plot,
     Table,
     Tree,
+    chosen,
     view_of,
     views_of,
 )
@@ -110,14 +112,8 @@ def _form(form: Form, width: int) -> Iterator[str]:
 
 
 def _cell(value: Any, most: int) -> str:
-    """A value in a table or a form: texts stand there as they are, where they are short."""
-    return clipped(value, most) if isinstance(value, str) and type(value) is not str else brief(value, max(most, 8))
-
-
-class _Head(str):
-    """The name of a column."""
-
-    __slots__ = ()
+    """A value in a table or a form."""
+    return clipped(value, most) if type(value) is Label else brief(value, max(most, 8))
 
 
 def _table(table: Table, width: int, lines: int, after: Any) -> Iterator[str]:
@@ -125,7 +121,7 @@ def _table(table: Table, width: int, lines: int, after: Any) -> Iterator[str]:
     if not items:
         yield "nothing"
         return
-    cells = [[_Head(each) for each in table.columns], *(table.cells(item) for item in items)]
+    cells = [[Label(each) for each in table.columns], *(table.cells(item) for item in items)]
     count = max(map(len, cells))
     columns: list[list[str]] = []
     room = width
@@ -162,6 +158,8 @@ def _plot(plot: Plot, width: int) -> Iterator[str]:
         low, high = min(known), max(known)
         bars = "".join(_bar((each - low) / ((high - low) or 1)) for each in shown)
         yield clipped(f"{ljust(str(name), wide)} {bars}  {low:g} ... {high:g}".lstrip(), width)
+    if plot.x:
+        yield clipped(f"over {brief(plot.x[0])} ... {brief(plot.x[-1])}", width)
 
 
 def _bar(part: float) -> str:
@@ -209,7 +207,8 @@ def _wake(obj: Any) -> None:
 def drawn(obj: Any, title: str | None = None, width: int = WIDTH, lines: int = LINES, after: Any = None) -> str:
     """An object as lines: what it is, the titles of its views, and one of them.  Raises `PietyError`."""
     _wake(obj)
-    chosen, lines = view_of(obj, title), lines if lines > 0 else MOST
-    titles = [f"[{each.title}]" if each.title == chosen.title else each.title for each in views_of(obj)]
-    head = brief(obj, width)
-    return "\n".join([head, clipped("  ".join(titles), 2 * width), "", draw(chosen.make(), width, lines, after)])
+    views = views_of(obj)
+    one = chosen(views, title)
+    titles = [f"[{each.title}]" if each is one else each.title for each in views]
+    drawing = draw(one.make(), width, lines if lines > 0 else MOST, after)
+    return "\n".join([brief(obj, width), clipped("  ".join(titles), 2 * width), "", drawing])

@@ -15,7 +15,8 @@ from persistent.mapping import PersistentMapping
 from ZODB.utils import u64
 
 from piety.browser.brief import brief
-from piety.browser.views import Code, Form, Picture, Plot, Table, View
+from piety.browser.paging import has_values, is_btree
+from piety.browser.views import Code, Form, Label, Picture, Plot, Table, View
 from piety.objects.broken import is_missing
 from piety.objects.entries import Entry, entry
 from piety.objects.files import File, Folder, Link
@@ -69,10 +70,6 @@ def _has(name: str) -> Callable[[type], bool]:
     return lambda kind: callable(getattr(kind, name, None))
 
 
-def _is_tree(kind: type) -> bool:
-    return kind.__module__.startswith("BTrees.") and hasattr(kind, "minKey")
-
-
 def _is_of(module: str, name: str) -> Callable[[type], bool]:
     """Of a library that may not be installed: its classes are known by their names."""
     return lambda kind: (module, name) in {(each.__module__.partition(".")[0], each.__name__) for each in kind.__mro__}
@@ -104,7 +101,7 @@ def _link(obj: Link) -> str:
 @_general("Files", 50, _is(Folder))
 def _folder(obj: Folder) -> Table:
     return Table(
-        ["name", "kind"], obj.table, lambda pair: (_Told(pair[0]), _Told(type(pair[1]).__name__)), lambda pair: pair[1]
+        ["name", "kind"], obj.table, lambda pair: (Label(pair[0]), Label(type(pair[1]).__name__)), lambda pair: pair[1]
     )
 
 
@@ -134,13 +131,11 @@ def _is_sequence(kind: type) -> bool:
 
 
 def _is_mapping(kind: type) -> bool:
-    return issubclass(kind, (Mapping, PersistentMapping)) or (_is_tree(kind) and hasattr(kind, "items"))
+    return issubclass(kind, (Mapping, PersistentMapping)) or (is_btree(kind) and has_values(kind))
 
 
 @_general("Items", 55, _is_mapping)
 def _pairs(obj: Any) -> Table:
-    if _is_tree(type(obj)) and not hasattr(type(obj), "values"):
-        return Table(["value"], obj, lambda item: (item,))
     return Table(["key", "value"], obj.data if isinstance(obj, PersistentMapping) else obj)
 
 
@@ -149,7 +144,7 @@ def _sequence(obj: Any) -> Table:
     return Table(["", "value"], _Numbered(obj))
 
 
-@_general("Items", 55, lambda kind: issubclass(kind, Set) or (_is_tree(kind) and not hasattr(kind, "items")))
+@_general("Items", 55, lambda kind: issubclass(kind, Set) or (is_btree(kind) and not has_values(kind)))
 def _set(obj: Any) -> Table:
     return Table(["value"], obj, lambda item: (item,))
 
@@ -252,7 +247,7 @@ def _own_dict(obj: Any) -> dict[str, Any]:
     return {str(name): value for name, value in found.items() if not str(name).startswith(("_v_", "__Broken"))}
 
 
-@_general("Attributes", 70, lambda kind: kind.__module__ != "builtins" and not _is_tree(kind))
+@_general("Attributes", 70, lambda kind: kind.__module__ != "builtins" and not is_btree(kind))
 def _attributes(obj: Any) -> Form:
     return Form(attributes(obj))
 
@@ -266,7 +261,7 @@ def _is_stored(kind: type) -> bool:
     return issubclass(kind, Persistent)
 
 
-def _require_number(obj: Any) -> bytes | None:
+def _number(obj: Any) -> bytes | None:
     return obj._p_oid if isinstance(obj._p_oid, bytes) else None
 
 
@@ -275,7 +270,7 @@ def _facts(obj: Any) -> Any:
     found = entry(obj)
     if found is None:
         return "it was not kept, so it has no facts"
-    return Form((name, _Told(", ".join(values))) for name, values in facts_of(current(), found.number).items())
+    return Form((name, Label(", ".join(values))) for name, values in facts_of(current(), found.number).items())
 
 
 @_general("References", 82, _is_stored)
@@ -283,7 +278,7 @@ def _references(obj: Any) -> Any:
     from ZODB.serialize import referencesf
 
     image = current()
-    if (oid := _require_number(obj)) is None or (record := image.connection.record(oid)) is None:
+    if (oid := _number(obj)) is None or (record := image.connection.record(oid)) is None:
         return "it is not stored yet"
     numbers = list(dict.fromkeys(referencesf(record)))
     return Table(["object"], numbers, lambda each: (_told(image, each),), image.connection.get)
@@ -291,34 +286,25 @@ def _references(obj: Any) -> Any:
 
 @_general("Referred by", 84, _is_stored)
 def _referred(obj: Any) -> Any:
-    if _require_number(obj) is None:
+    if _number(obj) is None:
         return "it is not stored yet"
     image = current()
     return Table(["object"], who_points_at(obj), lambda each: (_told(image, each._p_oid),), lambda each: each)
 
 
-class _Told(str):
-    """A text that is shown as it is, without quotation marks."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str.__str__(self)
-
-
-def _told(image: Image, oid: bytes) -> _Told:
+def _told(image: Image, oid: bytes) -> Label:
     record = image.connection.record(oid)
-    return _Told("gone" if record is None else described(image, oid, record))
+    return Label("gone" if record is None else described(image, oid, record))
 
 
 @_general("History", 86, _is_stored)
 def _history(obj: Any) -> Any:
-    if _require_number(obj) is None:
+    if _number(obj) is None:
         return "it is not stored yet"
     return Table(
         ["when", "who", "what"],
         history(obj),
-        lambda row: (_Told(shown(time_of(row.tid))), _Told(row.who), _Told(row.what)),
+        lambda row: (Label(shown(time_of(row.tid))), Label(row.who), Label(row.what)),
         lambda row: row.past,
     )
 
@@ -345,9 +331,9 @@ def _class(obj: Any) -> Any:
 def _raw(obj: Any) -> Any:
     image = current()
     kind = type(obj)
-    pairs: list[tuple[str, Any]] = [("class", _Told(f"{kind.__module__}.{kind.__qualname__}"))]
-    if (oid := _require_number(obj)) is not None and (taken := image.connection.take(oid)) is not None:
+    pairs: list[tuple[str, Any]] = [("class", Label(f"{kind.__module__}.{kind.__qualname__}"))]
+    if (oid := _number(obj)) is not None and (taken := image.connection.take(oid)) is not None:
         record = image.connection.record(oid) or b""
-        pairs += [("number", _Told(f"{u64(oid):#x}")), ("bytes", len(record)), ("path", path_to(obj))]
-        pairs += [("written", _Told(shown(time_of(image.storage.load(oid)[1])))), ("state", taken[1])]
+        pairs += [("number", Label(f"{u64(oid):#x}")), ("bytes", len(record)), ("path", path_to(obj))]
+        pairs += [("written", Label(shown(time_of(image.storage.load(oid)[1])))), ("state", taken[1])]
     return Form(pairs)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from piety.browser.brief import TooLong, brief, in_time
 from piety.browser.drawing import draw
 from piety.browser.paging import PAGE
-from piety.browser.views import PATIENCE, Actions, Failed, Form, Table, view_of, views_of
+from piety.browser.views import PATIENCE, Actions, Failed, Form, Table, chosen, view_of, views_of
 from piety.errors import PietyError
 from piety.objects.resolving import resolve
 
@@ -58,9 +58,10 @@ def look(image: Image, address: Address, title: str | None, width: int, rows: in
             obj = in_time(lambda: find(image, address), PATIENCE)
         except TooLong:
             raise PietyError(f"it takes more than {PATIENCE:g} s to get there") from None
-        titles = tuple(each.title for each in views_of(obj))
-        chosen = view_of(obj, title if title in titles else None)
-        data = chosen.make()
+        views = views_of(obj)
+        titles = tuple(each.title for each in views)
+        view = chosen(views, title if title in titles else None)
+        data = view.make()
         lines = draw(data, width, rows).split("\n")
         above, count, is_all = "", 0, not lines[-1].startswith("...")
         if type(data) is Table and len(lines) > 1:  # a row is a line; else there is none, or why they cannot be drawn
@@ -70,9 +71,7 @@ def look(image: Image, address: Address, title: str | None, width: int, rows: in
         elif type(data) in (Form, Actions):
             count = min(len(data.pairs if type(data) is Form else data.actions), rows)
             is_all = len(lines) <= max(count, 1)
-        return Column(
-            brief(obj, width), titles, chosen.title, above, tuple(lines), count, is_all, type(data) is Actions
-        )
+        return Column(brief(obj, width), titles, view.title, above, tuple(lines), count, is_all, type(data) is Actions)
 
 
 def find(image: Image, address: Address) -> Any:

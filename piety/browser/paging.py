@@ -23,8 +23,8 @@ class Page(NamedTuple):
 def page(source: Any, place: Any = None, count: int = PAGE) -> Page:
     """The items from a place on, the beginning without one; of a mapping, pairs of key and value."""
     kind = type(source)
-    if kind.__module__.startswith("BTrees.") and hasattr(kind, "minKey"):
-        return _of_tree(source, place, count)
+    if is_btree(kind):
+        return _of_btree(source, place, count)
     start = place or 0
     if isinstance(source, Mapping) or hasattr(kind, "items"):
         found = list(islice(source.items(), start, start + count + 1))
@@ -35,11 +35,21 @@ def page(source: Any, place: Any = None, count: int = PAGE) -> Page:
     return Page(found[:count], start + count if len(found) > count else None)
 
 
-def _of_tree(tree: Any, place: Any, count: int) -> Page:
+def is_btree(kind: type) -> bool:
+    """Whether this is the class of a BTree, a TreeSet, or one of their buckets."""
+    return kind.__module__.startswith("BTrees.") and hasattr(kind, "minKey")
+
+
+def has_values(kind: type) -> bool:
+    """Whether such a class has values beside its keys."""
+    return hasattr(kind, "items")
+
+
+def _of_btree(tree: Any, place: Any, count: int) -> Page:
     """A BTree is entered by its key; nothing before that is read."""
-    has_values = hasattr(type(tree), "items") and not type(tree).__name__.rstrip("Py").endswith("Set")
-    walk = tree.items if has_values else tree.keys
+    pairs = has_values(type(tree))
+    walk = tree.items if pairs else tree.keys
     found = list(islice(walk() if place is None else walk(min=place), count + 1))
     if len(found) <= count:
         return Page(found, None)
-    return Page(found[:count], found[count][0] if has_values else found[count])
+    return Page(found[:count], found[count][0] if pairs else found[count])

@@ -50,6 +50,12 @@ def view(title: str, priority: float = FIRST) -> Callable[[Any], Any]:
     return mark
 
 
+class Label(str):
+    """A text that stands in a table or a form as it is, and not as Python would write it."""
+
+    __slots__ = ()
+
+
 class Code:
     """Characters of a language."""
 
@@ -201,13 +207,15 @@ def views_of(obj: Any) -> list[View]:
 
 def view_of(obj: Any, title: str | None = None) -> View:
     """The first view of an object, or the one whose title begins so, in any case.  Raises `PietyError`."""
-    found = views_of(obj)
+    return chosen(views_of(obj), title)
+
+
+def chosen(views: Sequence[View], title: str | None) -> View:
+    """The same among the views of an object."""
     if title is None:
-        return found[0]
-    for each in found:
-        if each.title.casefold() == title.casefold():
-            return each
-    for each in found:
-        if each.title.casefold().startswith(title.casefold()):
-            return each
-    raise PietyError(f"there is no view {title!r}; there are {', '.join(each.title for each in found)}")
+        return views[0]
+    wanted = title.casefold()
+    alike = [each for each in views if each.title.casefold().startswith(wanted)]
+    if not alike:
+        raise PietyError(f"there is no view {title!r}; there are {', '.join(each.title for each in views)}")
+    return next((each for each in alike if each.title.casefold() == wanted), alike[0])

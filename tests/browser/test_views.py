@@ -153,6 +153,8 @@ def test_plots(begun: System) -> None:
     assert shown(begun, "show([1, 2, 3, 2], 'plot')")[3:] == ["▁▄█▄  1 ... 3"]
     begun.run("class P:\n    @view('P')\n    def p(self): return Plot({'up': [1, 2], 'down': [2, 1]})\n")
     assert shown(begun, "show(P())")[3:] == ["up   ▁█  1 ... 2", "down █▁  1 ... 2"]
+    begun.run("class X:\n    @view('X')\n    def p(self): return Plot({'up': [1, 2]}, x=[1990, 2020])\n")
+    assert shown(begun, "show(X())")[3:] == ["up ▁█  1 ... 2", "over 1990 ... 2020"]
 
 
 def test_dataclasses_slots_and_rich_reprs(begun: System) -> None:
