@@ -17,6 +17,7 @@ import piety
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import pytest
 import walkthrough  # noqa: E402 - it lies beside this file
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -112,22 +113,12 @@ def test_the_walk_through_texts_can_be_typed_along(home: Path, tmp_path: Path) -
     assert not notes.exists()
 
 
-def test_the_walk_through_finding_can_be_typed_along(home: Path, tmp_path: Path) -> None:
-    """Objects and files, in one terminal and on the command line."""
+@pytest.mark.parametrize(("name", "least"), [("finding", 30), ("views", 15)])
+def test_another_walk_can_be_typed_along(home: Path, tmp_path: Path, name: str, least: int) -> None:
+    """In one terminal and on the command line; it has so many examples at least."""
     walk = OnTerminal(tmp_path)
-    text = (HERE.parent / "docs" / "finding.md").read_text(encoding="utf-8")
-    assert len(list(walkthrough.examples(text))) > 30
-    try:
-        assert [str(each) for each in walk.differences(text)] == []
-    finally:
-        walk.stop()
-
-
-def test_the_walk_through_views_can_be_typed_along(home: Path, tmp_path: Path) -> None:
-    """What every object has, and what a class adds."""
-    walk = OnTerminal(tmp_path)
-    text = (HERE.parent / "docs" / "views.md").read_text(encoding="utf-8")
-    assert len(list(walkthrough.examples(text))) > 15
+    text = (HERE.parent / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert len(list(walkthrough.examples(text))) > least
     try:
         assert [str(each) for each in walk.differences(text)] == []
     finally:
