@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
 from terminals import CTRL_Z, ENTER, PASTE, PASTED, Terminal
 
 import piety
@@ -17,7 +18,6 @@ import piety
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import pytest
 import walkthrough  # noqa: E402 - it lies beside this file
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
