@@ -17,15 +17,16 @@ from ZODB.utils import u64
 from piety.browser.brief import brief
 from piety.browser.paging import has_values, is_btree
 from piety.browser.views import Code, Form, Label, Picture, Plot, Table, View
+from piety.objects.answering import Answering
 from piety.objects.broken import is_missing
 from piety.objects.entries import Entry, entry
 from piety.objects.files import File, Folder, Link
-from piety.objects.finding import Found
+from piety.objects.finding import Found, class_finder, spelled_fact
+from piety.objects.following import as_of_this_turn
 from piety.objects.image import Image, current
 from piety.objects.moments import shown, time_of
 from piety.objects.naming import described
 from piety.objects.references import Instances, path_to, who_points_at
-from piety.objects.resolving import facts_of
 from piety.objects.revisions import history
 from piety.objects.texts import Text
 from piety.objects.workspace import NAME
@@ -270,7 +271,12 @@ def _facts(obj: Any) -> Any:
     found = entry(obj)
     if found is None:
         return "it was not kept, so it has no facts"
-    return Form((name, Label(", ".join(values))) for name, values in facts_of(current(), found.number).items())
+    image = current()
+    index, facts = image.find_index, dict[str, list[str]]()
+    with as_of_this_turn(image, index):
+        for name, value in Answering(index, class_finder(image)).facts(found.number):
+            facts.setdefault(name, []).append(spelled_fact(image, index, name, value))
+    return Form((name, Label(", ".join(values))) for name, values in facts.items())
 
 
 @_general("References", 82, _is_stored)

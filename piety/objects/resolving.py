@@ -1,4 +1,4 @@
-"""What a person means by a reference; and the facts of that."""
+"""What a person means by a reference."""
 
 from __future__ import annotations
 
@@ -35,17 +35,3 @@ def resolve(image: Image, ref: str, path: str, is_entry: bool = False) -> Any:
         if is_entry and not isinstance(obj, Persistent):
             raise PietyError(f"{ref} is plain, and told from others by no number; say the one that piety find shows")
     return obj if is_entry or not isinstance(obj, Entry) else obj.object
-
-
-def facts_of(image: Image, number: int) -> dict[str, list[str]]:
-    """The facts of an entry as they are written, by name."""
-    from piety.objects.answering import Answering
-    from piety.objects.finding import class_finder, spelled_fact
-    from piety.objects.following import as_of_this_turn
-
-    found: dict[str, list[str]] = {}
-    index = image.find_index
-    with as_of_this_turn(image, index):
-        for name, value in Answering(index, class_finder(image)).facts(number):
-            found.setdefault(name, []).append(spelled_fact(image, index, name, value))
-    return found
