@@ -6,15 +6,14 @@ undoes it by accident.
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from piety.browser.inspecting import Address, Step
-from piety.objects.turns import SYSTEM, Outcome, Turn
-from piety.scheduler.requests import promise
+from piety.objects.turns import SYSTEM
+from piety.scheduler.requests import Promised
 
 if TYPE_CHECKING:
     from piety.objects.image import Image
@@ -45,14 +44,14 @@ def shown_on(image: Image, name: str) -> list[Shown]:
     return [Shown(Address(ref, tuple(Step(*step) for step in steps)), title, row) for ref, steps, title, row in columns]
 
 
-class Saving(Turn):
+class Saving(Promised):
     """Writes what a desk shows."""
 
     label, user = "desk", SYSTEM
     runs_user_code = False
 
     def __init__(self, image: Image, name: str, columns: list[Shown]) -> None:
-        self.future: Future[Outcome] = promise()
+        super().__init__()
         self._image, self._name = image, name
         self._columns = tuple(
             (each.address.ref, tuple(map(tuple, each.address.steps)), each.title, each.row) for each in columns
@@ -66,6 +65,3 @@ class Saving(Turn):
             desk = world.desks[self._name] = Desk()
         if desk.columns != self._columns:
             desk.columns = self._columns
-
-    def is_done(self, outcome: Outcome) -> None:
-        self.future.set_result(outcome)

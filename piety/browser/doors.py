@@ -13,14 +13,13 @@ import contextlib
 import os
 import socket
 import stat
-from concurrent.futures import Future
 from functools import partial
 
 from piety.browser import wire
 from piety.errors import PietyError
-from piety.objects.turns import Outcome, Turn
+from piety.objects.turns import Outcome
 from piety.scheduler.events import DOOR
-from piety.scheduler.requests import promise
+from piety.scheduler.requests import Promised
 from piety.scheduler.system import System
 from piety.scheduler.tasks import tasks_for_signal
 
@@ -101,12 +100,12 @@ def remove(home: str, name: str) -> None:
             os.unlink(path)
 
 
-class Heard(Turn):
+class Heard(Promised):
     """A line came in: the tasks that wait for it are told; the value is how many."""
 
     def __init__(self, system: System, name: str, line: str) -> None:
+        super().__init__()
         self.label = f"a line on {name}"
-        self.future: Future[Outcome] = promise()
         self._tasks, self._name, self._line = system.tasks, name, line
 
     def work(self) -> int:
@@ -114,6 +113,3 @@ class Heard(Turn):
         for task in waiting:
             task.happens(self._line)
         return len(waiting)
-
-    def is_done(self, outcome: Outcome) -> None:
-        self.future.set_result(outcome)

@@ -30,8 +30,8 @@ from prompt_toolkit.search import SearchDirection, start_search
 from piety.browser.completion import completions
 from piety.browser.statements import is_whole, without_prompts
 from piety.objects.image import Image
-from piety.objects.turns import Outcome, Turn
-from piety.scheduler.requests import promise
+from piety.objects.turns import Outcome
+from piety.scheduler.requests import Promised
 from piety.scheduler.system import System
 
 INDENT = "    "
@@ -89,19 +89,16 @@ def _as_typed(source: str) -> str:
     return "".join(without_prompts(source.splitlines(keepends=True)))
 
 
-class Keep(Turn):
+class Keep(Promised):
     """Writes a source into the history; the same twice in a row only once."""
 
     label = "history"
     runs_user_code = False
 
     def __init__(self, image: Image, source: str) -> None:
-        self.future: Future[Outcome] = promise()
+        super().__init__()
         self._world = image.world
         self._source = source
-
-    def is_done(self, outcome: Outcome) -> None:
-        self.future.set_result(outcome)
 
     def work(self) -> None:
         tree = _tree(self._world)

@@ -37,6 +37,17 @@ def promise() -> Future[Any]:
     return future
 
 
+class Promised(Turn):
+    """A turn that somebody waits for: `future` has what came of it."""
+
+    def __init__(self) -> None:
+        self.future: Future[Outcome] = promise()
+
+    def is_done(self, outcome: Outcome) -> None:
+        """Tell who waits for it."""
+        self.future.set_result(outcome)
+
+
 class Asked(Turn):
     """Something that a person has asked for, at a terminal or not; `ask(text)` gives a line when the turn reads one.
 
