@@ -38,8 +38,8 @@ class Address(NamedTuple):
         return Address(self.ref, (*self.steps, Step(title, row)))
 
 
-class Column(NamedTuple):
-    """An object as one column: what it is, its views, and the lines of one of them."""
+class Sight(NamedTuple):
+    """An object as it is seen: what it is, its views, and the lines of one of them."""
 
     head: str
     titles: tuple[str, ...]
@@ -51,7 +51,7 @@ class Column(NamedTuple):
     is_doing: bool = False  # whether the rows are actions, to be done and not opened
 
 
-def look(image: Image, address: Address, title: str | None, width: int, rows: int = PAGE) -> Column:
+def look(image: Image, address: Address, title: str | None, width: int, rows: int = PAGE) -> Sight:
     """What there is to see at an address; of a view that is not there, the first.  Raises `PietyError`."""
     with image.look():
         try:
@@ -71,7 +71,7 @@ def look(image: Image, address: Address, title: str | None, width: int, rows: in
         elif type(data) in (Form, Actions):
             count = min(len(data.pairs if type(data) is Form else data.actions), rows)
             is_all = len(lines) <= max(count, 1)
-        return Column(brief(obj, width), titles, view.title, above, tuple(lines), count, is_all, type(data) is Actions)
+        return Sight(brief(obj, width), titles, view.title, above, tuple(lines), count, is_all, type(data) is Actions)
 
 
 def find(image: Image, address: Address) -> Any:
