@@ -68,6 +68,8 @@ def _brief(obj: Any, most: int, deep: int) -> str:
         return found
     if isinstance(kind, type) and issubclass(kind, type):
         return f"<class {type.__dict__['__name__'].__get__(obj)}>"
+    if kind.__module__ == "numpy" and any(each.__name__ == "generic" for each in kind.__mro__):
+        obj = obj.item()  # a number of an array, as Python writes it
     return guarded(lambda: repr(obj), _what(obj, kind))
 
 

@@ -191,3 +191,33 @@ def test_pages_are_all_of_it(source: object) -> None:
             if place is None:
                 break
         assert items == list(source.items() if isinstance(source, dict) else source)  # type: ignore[call-overload]
+
+
+LIBRARIES = {
+    "numpy.arange(6).reshape(2, 3)": ["   0  1  2", "0  0  1  2", "1  3  4  5"],
+    "numpy.array([1.5, 2.0])": ["   value", "0  1.5", "1  2.0"],
+    "numpy.array(7)": ["7"],
+    "numpy.array([])": ["nothing"],
+    "pandas.DataFrame({'a': [1, 2], 'b': ['x', 'y']}, index=['one', 'two'])": ["       a  b", "'one'  1  'x'", "'two'  2  'y'"],
+    "PIL.Image.new('RGB', (2, 2))": ["a picture, image/png, "],
+    "figure": ["a picture, image/png, "],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", LIBRARIES)
+def test_objects_of_well_known_libraries(system: System, source: str) -> None:
+    """They show well without work."""
+    system.run(
+        "import numpy, pandas, PIL.Image, matplotlib.figure\n"
+        "figure = matplotlib.figure.Figure(); figure.subplots().plot([1, 2])"
+    )
+    lines = shown(system, f"show({source})")[3:]
+    assert [line[: len(wanted)] for line, wanted in zip(lines, LIBRARIES[source], strict=False)] == LIBRARIES[source]
+    if source.startswith("numpy.array([1.5"):
+        assert shown(system, f"show({source}, 'plot')")[3:] == ["▁█  1.5 ... 2"]
+
+
+def test_a_large_frame_is_read_a_page_at_a_time(system: System) -> None:
+    system.run("import pandas; frame = pandas.DataFrame({'n': range(100_000)})")
+    lines = shown(system, "show(frame, after=99_999)")[3:]
+    assert [line.split() for line in lines] == [["n"], ["99999", "99999"]]
