@@ -347,12 +347,29 @@ def test_it_needs_a_terminal(running: Served) -> None:
     assert (done.returncode, done.stderr) == (2, "piety: desk needs a terminal; from a pipe: piety show\n")
 
 
-def test_on_a_real_terminal(running: Served) -> None:
-    """The command takes the terminal over, and leaves it as it was."""
-    one = Terminal("desk", "garden", has_prompt=False)
+def test_on_a_real_terminal(served: Served) -> None:
+    """The command makes the home, starts its system, takes the terminal over, and leaves it as it was."""
+    one = Terminal("desk", has_prompt=False)
     try:
-        one.sees("tomatoes")
+        one.sees("\x1b[?1049h")
+        one.sees("workspace")
         one.types(LEAVE)
+        one.sees("\x1b[?1049l")
         assert one.ends() == 0
+        assert served.status()["pid"] == served.process
     finally:
         one.stop()
+
+
+def test_a_mistake_of_ours_ends_one_desktop_and_is_told(desks: Callable[..., Desk], running: Served) -> None:
+    """The others go on."""
+    other = desks("garden", name="other")
+    other.sees("'note'")
+    with running.talk() as talk:
+        talk.ask("desk", name="bad", ref=None, rows=None, columns=80, kind="xterm")
+        rest = [frame for frame in talk.rest() if frame[0] in (wire.ERR, wire.EXIT)]
+    assert [kind for kind, _body in rest] == [wire.ERR, wire.EXIT]
+    assert rest[0][1].endswith(b"piety: a bug of Piety's ended this desktop; nothing is lost\n")
+    assert rest[1][1] == b"1"
+    other.types(DOWN, ENTER)
+    other.sees("<Note 'lisp'>")
