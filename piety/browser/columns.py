@@ -12,6 +12,7 @@ from textual.widgets.option_list import Option
 
 from piety.browser.brief import clipped, failure
 from piety.browser.desks import Shown
+from piety.browser.drawing import Drawing
 from piety.browser.inspecting import Sight
 from piety.errors import PietyError
 
@@ -59,11 +60,13 @@ class Column(Vertical):
         self.sight, self.wanted = sight, sight.title
         self._head.update(sight.head)
         self.show_titles(sight.title)
-        self._above.update(sight.above)
-        self._above.display = bool(sight.above)
-        options.set_options([Option(Styled(line, no_wrap=True, overflow="ellipsis")) for line in sight.lines])
-        if sight.lines:
-            options.highlighted = min((there or 0) if same_view else self._row, len(sight.lines) - 1)
+        drawing = sight.drawing
+        self._above.update(drawing.above)
+        self._above.display = bool(drawing.above)
+        lines = [*drawing.lines, *filter(None, [drawing.more])]
+        options.set_options([Option(Styled(line, no_wrap=True, overflow="ellipsis")) for line in lines])
+        if lines:
+            options.highlighted = min((there or 0) if same_view else self._row, len(lines) - 1)
             self._row = 0
 
     def show_titles(self, title: str) -> None:
@@ -79,7 +82,7 @@ class Column(Vertical):
     def chosen(self) -> int | None:
         """The number of the row that is chosen, if it stands for an object."""
         row = self.options.highlighted
-        return row if row is not None and self.sight is not None and row < self.sight.rows else None
+        return row if row is not None and self.sight is not None and row < self.sight.drawing.rows else None
 
 
 class Columns(HorizontalScroll, inherit_bindings=False):  # Left and Right go from column to column
@@ -88,7 +91,7 @@ class Columns(HorizontalScroll, inherit_bindings=False):  # Left and Right go fr
 
 def instead(said: str) -> Sight:
     """What is shown where there is nothing to show."""
-    return Sight(clipped(said, WIDE - 2), (), "", "", (), 0, True)
+    return Sight(clipped(said, WIDE - 2), (), "", Drawing(()))
 
 
 def why(error: BaseException) -> str:

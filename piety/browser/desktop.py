@@ -232,7 +232,7 @@ class Desktop(App[None]):
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         column = self.column
         sight = column.sight
-        if sight is not None and not sight.is_all and event.option_index == len(sight.lines) - 1:
+        if sight is not None and sight.drawing.more and event.option_index == len(sight.drawing.lines):
             column.rows += PAGE
             self._ask(column)
 
@@ -243,7 +243,7 @@ class Desktop(App[None]):
             return
         address = column.address.below(column.sight.title, row)
         if column.sight.is_doing:
-            self._do(partial(press, self._system.image, address), f"press {column.sight.lines[row]}")
+            self._do(partial(press, self._system.image, address), f"press {column.sight.drawing.lines[row]}")
             return
         await self._close(self.columns.index(column) + 1)
         await self._add(Column(Shown(address)))
@@ -279,8 +279,9 @@ class Desktop(App[None]):
         """Give the attribute that is chosen another value, by an expression."""
         sight, row = self.column.sight, self.column.chosen
         if sight is not None and row is not None and sight.title == "Attributes":
-            name, _, value = sight.lines[row].partition(" ")
-            self.action_line(f"self.{name} = {'' if value.endswith('...') or '<' in value else value.strip()}")
+            name, line = sight.drawing.names[row], sight.drawing.lines[row]
+            is_whole = line.startswith(f"{name} ") and not line.endswith("...") and "<" not in line  # and can be read
+            self.action_line(f"self.{name} = {line.removeprefix(name).strip() if is_whole else ''}")
 
     def action_columns(self) -> None:
         """Go back to the columns."""

@@ -14,7 +14,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from persistent import Persistent
 from wcwidth import ljust
@@ -46,65 +46,76 @@ DEEP = 3  # levels of a tree
 BARS = " ▁▂▃▄▅▆▇█"
 
 
-def draw(data: Any, width: int = WIDTH, lines: int = LINES, after: Any = None) -> str:
-    """What a view gives, on so many lines at most and one that tells how much more there is; never raises."""
+class Drawing(NamedTuple):
+    """A view as lines."""
+
+    lines: tuple[str, ...]
+    more: str = ""  # what tells of the lines that are not there; nothing if all are
+    above: str = ""  # the names of the columns of a table
+    rows: int = 0  # so many of the lines stand for objects
+    names: tuple[str, ...] = ()  # of what stands in a form
+
+    def __str__(self) -> str:
+        return "\n".join([*filter(None, [self.above]), *self.lines, *filter(None, [self.more])])
+
+
+def draw(data: Any, width: int = WIDTH, lines: int = LINES, after: Any = None) -> Drawing:
+    """What a view gives, on so many lines at most; never raises."""
     try:
-        drawn: str = in_time(lambda: "\n".join(_lines(data, width, lines, after)), PATIENCE)
+        found: Drawing = in_time(lambda: _drawing(data, width, lines, after), PATIENCE)
     except TooLong:
-        return f"it takes more than {PATIENCE:g} s to draw this"
+        return Drawing((clipped(f"it takes more than {PATIENCE:g} s to draw this", width),))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # somebody's code: what a table asks for
-        return clipped(f"this cannot be drawn: {failure(error)}", width)
-    return drawn
+        return Drawing((clipped(f"this cannot be drawn: {failure(error)}", width),))
+    return found
 
 
-def _lines(data: Any, width: int, lines: int, after: Any) -> Iterator[str]:
+def _drawing(data: Any, width: int, lines: int, after: Any) -> Drawing:
     kind = type(data)
-    if kind is Form:
-        yield from _more(_form(data, width), lines)
-    elif kind is Table:
-        yield from _table(data, width, lines, after)
-    elif kind is Tree:
-        yield from _more(_tree(data, data.roots, width, "", DEEP), lines)
-    elif kind is Plot:
-        yield from _plot(data, width)
-    elif kind is Actions:
-        yield from _more((f"[{clipped(str(name), width - 2)}]" for name in data.actions), lines)
-    elif kind is Picture:
-        yield f"a picture, {data.media}, {len(data.data):,} bytes"
-    elif kind is Failed:
-        yield clipped(data.why, width)
-    elif kind is Code or issubclass(kind, (str, Text)):
-        yield from _characters(data.source if kind is Code else data, width, lines)
-    else:
-        yield brief(data, width)
+    if kind is Form and data.pairs:
+        names = tuple(str(name) for name, _value in data.pairs[:lines])
+        return _some(_form(data, width), lines)._replace(rows=len(names), names=names)
+    if kind is Table:
+        return _table(data, width, lines, after)
+    if kind is Actions:
+        drawing = _some((f"[{clipped(str(name), width - 2)}]" for name in data.actions), lines)
+        return drawing._replace(rows=len(drawing.lines))
+    if kind is Tree:
+        return _some(_tree(data, data.roots, width, "", DEEP), lines)
+    if kind is Plot:
+        return _some(_plot(data, width), lines)
+    if kind is Code or issubclass(kind, (str, Text)):
+        return _characters(data.source if kind is Code else data, width, lines)
+    return Drawing((_one_line(data, width),))
 
 
-def _more(found: Iterator[str], lines: int) -> Iterator[str]:
-    yield from islice(found, lines)
-    if next(found, None) is not None:
-        yield "..."
+def _one_line(data: Any, width: int) -> str:
+    if type(data) is Form:
+        return "nothing"
+    if type(data) is Picture:
+        return f"a picture, {data.media}, {len(data.data):,} bytes"
+    return clipped(data.why, width) if type(data) is Failed else brief(data, width)
 
 
-def _characters(text: Any, width: int, lines: int) -> Iterator[str]:
+def _some(found: Iterator[str], lines: int) -> Drawing:
+    some = tuple(islice(found, lines))
+    return Drawing(some, "..." if next(found, None) is not None else "")
+
+
+def _characters(text: Any, width: int, lines: int) -> Drawing:
     """A text; of a large one, no more is read than is shown."""
     if isinstance(text, Text):
-        found = [str(line) for line in text.lines[: lines + 1]]
-        more = len(text.lines) - lines
+        found, left = [str(line) for line in text.lines[:lines]], len(text.lines) - lines
+        more = f"... {left:,} more lines" if left > 0 else ""
     else:
-        parts = text[: (lines + 1) * 10_000].split("\n")
-        found, more = parts[: lines + 1], len(parts) - lines
-    for line in found[:lines]:
-        yield clipped(line.rstrip("\r\n").expandtabs(4), width)
-    if more > 0:
-        yield f"... {more:,} more lines" if isinstance(text, Text) else "..."
+        found = text[: (lines + 1) * 10_000].split("\n")
+        more = "..." if len(found) > lines else ""
+    return Drawing(tuple(clipped(line.rstrip("\r\n").expandtabs(4), width) for line in found[:lines]), more)
 
 
 def _form(form: Form, width: int) -> Iterator[str]:
-    if not form.pairs:
-        yield "nothing"
-        return
     names = [clipped(str(name), CELL) for name, _value in form.pairs]
     wide = max(map(width_of, names))
     for name, (_name, value) in zip(names, form.pairs, strict=True):
@@ -116,11 +127,10 @@ def _cell(value: Any, most: int) -> str:
     return clipped(value, most) if type(value) is Label else brief(value, max(most, 8))
 
 
-def _table(table: Table, width: int, lines: int, after: Any) -> Iterator[str]:
+def _table(table: Table, width: int, lines: int, after: Any) -> Drawing:
     items, following = table.page(after, lines)
     if not items:
-        yield "nothing"
-        return
+        return Drawing(("nothing",))
     cells = [[Label(each) for each in table.columns], *(table.cells(item) for item in items)]
     count = max(map(len, cells))
     columns: list[list[str]] = []
@@ -131,10 +141,9 @@ def _table(table: Table, width: int, lines: int, after: Any) -> Iterator[str]:
         wide = max(map(width_of, column))
         columns.append([ljust(cell, wide) for cell in column])
         room = max(room - wide - 2, CELL)
-    for row in zip(*columns, strict=True):
-        yield clipped("  ".join(row).rstrip(), width)
-    if following is not None:
-        yield f"... more, from {brief(following, CELL)} on"
+    above, *rows = (clipped("  ".join(row).rstrip(), width) for row in zip(*columns, strict=True))
+    more = "" if following is None else f"... more, from {brief(following, CELL)} on"
+    return Drawing(tuple(rows), more, above, len(rows))
 
 
 def _tree(tree: Tree, below: Any, width: int, indent: str, deep: int) -> Iterator[str]:
@@ -197,7 +206,7 @@ def place_of(written: str | None) -> Any:
         return written
 
 
-def _wake(obj: Any) -> None:
+def wake(obj: Any) -> None:
     """Load the object that somebody looks at; what hangs on it rests."""
     if issubclass(type(obj), Persistent):
         with contextlib.suppress(Exception):  # its own code fails, or its record is damaged: its views tell why
@@ -206,9 +215,9 @@ def _wake(obj: Any) -> None:
 
 def drawn(obj: Any, title: str | None = None, width: int = WIDTH, lines: int = LINES, after: Any = None) -> str:
     """An object as lines: what it is, the titles of its views, and one of them.  Raises `PietyError`."""
-    _wake(obj)
+    wake(obj)
     views = views_of(obj)
     one = chosen(views, title)
     titles = [f"[{each.title}]" if each is one else each.title for each in views]
     drawing = draw(one.make(), width, lines if lines > 0 else MOST, after)
-    return "\n".join([brief(obj, width), clipped("  ".join(titles), 2 * width), "", drawing])
+    return "\n".join([brief(obj, width), clipped("  ".join(titles), 2 * width), "", str(drawing)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from piety.browser.brief import TooLong, brief, in_time
-from piety.browser.drawing import draw
+from piety.browser.drawing import Drawing, draw, wake
 from piety.browser.paging import PAGE
 from piety.browser.views import PATIENCE, Actions, Failed, Form, Table, chosen, view_of, views_of
 from piety.errors import PietyError
@@ -39,15 +39,12 @@ class Address(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """An object as it is seen: what it is, its views, and the lines of one of them."""
+    """An object as it is seen: what it is, its views, and one of them."""
 
     head: str
     titles: tuple[str, ...]
     title: str
-    above: str  # the names of the columns of a table
-    lines: tuple[str, ...]
-    rows: int  # so many of the lines stand for objects
-    is_all: bool  # whether there is no more
+    drawing: Drawing
     is_doing: bool = False  # whether the rows are actions, to be done and not opened
 
 
@@ -58,20 +55,12 @@ def look(image: Image, address: Address, title: str | None, width: int, rows: in
             obj = in_time(lambda: find(image, address), PATIENCE)
         except TooLong:
             raise PietyError(f"it takes more than {PATIENCE:g} s to get there") from None
+        wake(obj)
         views = views_of(obj)
         titles = tuple(each.title for each in views)
         view = chosen(views, title if title in titles else None)
         data = view.make()
-        lines = draw(data, width, rows).split("\n")
-        above, count, is_all = "", 0, not lines[-1].startswith("...")
-        if type(data) is Table and len(lines) > 1:  # a row is a line; else there is none, or why they cannot be drawn
-            above, lines = lines[0], lines[1:]
-            is_all = not lines[-1].startswith("... more, from ")
-            count = len(lines) - (not is_all)
-        elif type(data) in (Form, Actions):
-            count = min(len(data.pairs if type(data) is Form else data.actions), rows)
-            is_all = len(lines) <= max(count, 1)
-        return Sight(brief(obj, width), titles, view.title, above, tuple(lines), count, is_all, type(data) is Actions)
+        return Sight(brief(obj, width), titles, view.title, draw(data, width, rows), type(data) is Actions)
 
 
 def find(image: Image, address: Address) -> Any:

@@ -6,8 +6,10 @@ import pytest
 from conftest import System
 
 import piety
+from piety.browser.drawing import Drawing, draw
 from piety.browser.inspecting import Address, act
 from piety.browser.paging import page
+from piety.browser.views import Form, Table
 
 BEGIN = """
 from persistent import Persistent
@@ -170,6 +172,14 @@ def test_dataclasses_slots_and_rich_reprs(begun: System) -> None:
     assert shown(begun, "show(Mime())")[3:] == ["plain"]
     begun.run("class Asked:\n    @property\n    def bad(self): raise SystemExit\n")
     assert shown(begun, "show(Asked())")[3:] == ["nothing"]
+
+
+def test_a_drawing_tells_what_it_leaves_out() -> None:
+    """And is not deceived by a text that looks as if it did."""
+    assert draw("...").more == ""
+    assert (draw("a\nb", lines=1).lines, draw("a\nb", lines=1).more) == (("a",), "...")
+    assert (draw(Table(["n"], range(9)), lines=3).rows, draw(Table(["n"], range(3)), lines=3).more) == (3, "")
+    assert draw(Form([("a", 1), ("b", 2)]), lines=1) == Drawing(("a  1",), "...", "", 1, ("a",))
 
 
 def test_a_table_is_shown_page_by_page(begun: System) -> None:
