@@ -1,106 +1,207 @@
-"""The columns of an inspector: one object each, with the rows of one of its views."""
+"""The columns of a pane: one object each, with the rows or the characters of one of its views."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from rich.text import Text as Styled
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import HorizontalScroll, Vertical
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Static
 
 from piety.browser.brief import clipped, failure
 from piety.browser.desks import Shown
 from piety.browser.drawing import Drawing
-from piety.browser.inspecting import Sight
+from piety.browser.editor import Editor
+from piety.browser.inspecting import Around, Sight
+from piety.browser.rows import Rows
+from piety.browser.sheet import Writer
 from piety.errors import PietyError
 
-WIDE = 46  # characters of a column
 PAGE = 100  # rows at first, and more each time that the last one is passed
+LEAST = 30  # cells of a column
+
+
+class Titles(Static):
+    """The titles of the views of an object; a click chooses one."""
+
+    class Chosen(Message):
+        """A title was clicked."""
+
+        def __init__(self, title: str) -> None:
+            super().__init__()
+            self.title = title
+
+    def __init__(self) -> None:
+        super().__init__(classes="titles", markup=False)
+        self._titles: tuple[str, ...] = ()
+
+    def show(self, titles: tuple[str, ...], chosen: str) -> None:
+        """Show these, and which one is meant."""
+        self._titles = titles
+        line = Styled(no_wrap=True, overflow="ellipsis")
+        for title in self._in_order(chosen):
+            line.append(title, style="reverse" if title == chosen else "").append("  ")
+        self.update(line)
+        self.display = len(titles) > 1
+
+    def _in_order(self, chosen: str) -> list[str]:
+        """The one that is chosen is seen, however many there are."""
+        titles = list(self._titles)
+        room = max(self.size.width, LEAST)
+        while titles and chosen in titles[1:] and len("  ".join(titles[: titles.index(chosen) + 1])) > room:
+            titles.append(titles.pop(0))
+        self._shown = titles
+        return titles
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the title that was clicked."""
+        at = 0
+        for title in self._shown:
+            if at <= event.x < at + len(title):
+                self.post_message(self.Chosen(title))
+            at += len(title) + 2
 
 
 class Column(Vertical):
-    """One object: what it is, its views, and the rows of one."""
+    """One object: what it is, its views, and the rows or the characters of one."""
 
     DEFAULT_CSS = """
-    Column { width: 48; height: 1fr; border: round $surface-lighten-2; padding: 0 1; }
-    Column:focus-within { border: round $accent; }
-    Column .head { height: 1; text-style: bold; }
-    Column .titles { height: auto; max-height: 2; color: $text-muted; }
+    Column { width: 1fr; min-width: 30; height: 1fr; border-left: solid $surface-lighten-2; padding: 0 1 0 0; }
+    Column:first-child { border-left: none; }
+    Column .head { height: 1; text-style: bold; color: $text-muted; }
+    Column:focus-within .head { color: $text-accent; }
+    Column .titles { height: 1; color: $text-muted; }
     Column .above { height: 1; text-style: underline; }
-    Column OptionList, Column OptionList:focus {
-        height: 1fr; border: none; padding: 0; background: transparent; background-tint: transparent;
-        scrollbar-size-vertical: 1;
-    }
     """
+
+    class Resized(Message):
+        """There is room for more, or less."""
+
+        def __init__(self, column: Column) -> None:
+            super().__init__()
+            self.column = column
 
     def __init__(self, shown: Shown) -> None:
         super().__init__()
         self.address = shown.address
-        self.sight: Sight | None = None
         self.wanted = shown.title
-        self._row = shown.row  # that is chosen when there is something to show
-        self._head, self._titles = Static(classes="head", markup=False), Static(classes="titles", markup=False)
-        self._above, self.options = Static(classes="above", markup=False), OptionList(markup=False)
+        self.shown_at_first = shown
+        self.sight: Sight | None = None
+        self._head = Static(classes="head", markup=False)
+        self.titles = Titles()
+        self._above, self.table = Static(classes="above", markup=False), Rows()
+        self.editor = Editor()
+        self.writer = Writer()  # belongs to the turn thread
         self.rows = PAGE
         self.asked: asyncio.Task[None] | None = None
         self.is_slow = False  # whether it took so long that it is not asked for anew by itself
+        self.around = Around(shown.row)  # the part of a text that is asked for
 
     def compose(self) -> ComposeResult:
-        yield from (self._head, self._titles, self._above, self.options)
+        yield from (self._head, self.titles, self._above, self.table, self.editor)
+
+    def on_mount(self) -> None:
+        self.editor.display = self._above.display = False
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """What is shown is as wide as the column; so this comes before anything is shown."""
+        self.post_message(self.Resized(self))
+
+    @property
+    def body(self) -> Any:
+        """What has the keys: the rows, or the characters."""
+        return self.editor if self.is_text else self.table
+
+    @property
+    def is_text(self) -> bool:
+        """Whether characters are shown."""
+        return self.sight is not None and self.sight.window is not None
 
     def show(self, sight: Sight) -> None:
         """Show what was made of the object; the row that is chosen stays so."""
-        if sight == self.sight:
+        if sight == self.sight and sight.window is None:
             return
-        options = self.options
-        there = options.highlighted
-        same_view = self.sight is not None and self.sight.title == sight.title
-        self.sight, self.wanted = sight, sight.title
+        before, self.sight, self.wanted = self.sight, sight, sight.title
         self._head.update(sight.head)
-        self.show_titles(sight.title)
-        drawing = sight.drawing
-        self._above.update(drawing.above)
-        self._above.display = bool(drawing.above)
-        lines = [*drawing.lines, *filter(None, [drawing.more])]
-        options.set_options([Option(Styled(line, no_wrap=True, overflow="ellipsis")) for line in lines])
-        if lines:
-            options.highlighted = min((there or 0) if same_view else self._row, len(lines) - 1)
-            self._row = 0
+        self.titles.show(sight.titles, sight.title)
+        has_focus = self.table.has_focus or self.editor.has_focus
+        self.editor.display, self.table.display = self.is_text, not self.is_text
+        self._above.display = not self.is_text and bool(sight.drawing.above)
+        is_same_view = before is not None and before.title == sight.title
+        if sight.window is not None:
+            self._show_text(sight, is_same_view)
+        else:
+            self._show_rows(sight.drawing, is_same_view)
+        if has_focus and not self.body.has_focus:
+            self.screen.set_focus(self.body)
 
-    def show_titles(self, title: str) -> None:
-        """Show which views there are, and which is meant."""
-        self._titles.update(_titles(self.sight.titles if self.sight else (), title))
+    def _show_rows(self, drawing: Drawing, is_same_view: bool) -> None:
+        self._above.update(drawing.above)
+        lines = [*drawing.lines, *filter(None, [drawing.more])]
+        self.table.show(lines, self.table.at if is_same_view else self._first().row)
+
+    def _show_text(self, sight: Sight, is_same_view: bool) -> None:
+        assert sight.window is not None
+        editor, sheet = self.editor, self.editor.sheet
+        editor.language, editor.is_editable = sight.language, sight.is_editable
+        sheet.take(sight.window)
+        if not is_same_view:
+            first = self._first()
+            place = first.row
+            if sight.line is not None:
+                place = sheet.start_of(sight.line)
+            editor.go(place)
+            sheet.anchor = max(min(place if first.anchor is None else first.anchor, sheet.end), sheet.window.start)
+            editor.top = max(first.top if sight.line is None else sight.line - editor.rows // 3, 0)
+        elif sight.window.selection is not None:
+            editor.see()
+        editor.show()
+
+    def _first(self) -> Shown:
+        """Where one was in what is shown first; of other views at the beginning."""
+        first, self.shown_at_first = self.shown_at_first, Shown(self.address)
+        return first if first.title in (None, self.wanted) else self.shown_at_first
 
     @property
     def shown(self) -> Shown:
         """What is to be kept of it."""
-        return Shown(self.address, self.wanted, self.options.highlighted or 0)
+        if self.sight is None:
+            return self.shown_at_first
+        if self.is_text:
+            sheet = self.editor.sheet
+            anchor = None if sheet.anchor == sheet.place else sheet.anchor
+            return Shown(self.address, self.wanted, sheet.place, anchor, self.editor.top)
+        return Shown(self.address, self.wanted, self.table.at)
 
     @property
     def chosen(self) -> int | None:
         """The number of the row that is chosen, if it stands for an object."""
-        row = self.options.highlighted
-        return row if row is not None and self.sight is not None and row < self.sight.drawing.rows else None
+        if self.is_text or self.sight is None or self.table.at >= self.sight.drawing.rows:
+            return None
+        return self.table.at
+
+    def forget_typing(self) -> None:
+        """What was typed did not come to anything: take the text as it is."""
+        self.writer = Writer()
+
+    def where(self) -> Around:
+        """The part of the text that is to be asked for now."""
+        editor = self.editor
+        line = editor.sheet.line_of(editor.sheet.place)
+        if self.sight is None or not self.is_text:
+            return self.around
+        return Around(editor.sheet.place, None if editor.top <= line < editor.top + editor.rows else editor.top)
 
 
-class Columns(HorizontalScroll, inherit_bindings=False):  # Left and Right go from column to column
-    """The columns, side by side."""
-
-
-def instead(said: str) -> Sight:
+def instead(said: str, width: int) -> Sight:
     """What is shown where there is nothing to show."""
-    return Sight(clipped(said, WIDE - 2), (), "", Drawing(()))
+    return Sight(clipped(said, width), (), "", Drawing(()))
 
 
 def why(error: BaseException) -> str:
     """An error as a person reads it: a mistake of theirs says itself what is wrong."""
     return str(error) if isinstance(error, PietyError) else failure(error)
-
-
-def _titles(titles: tuple[str, ...], chosen: str) -> Styled:
-    line = Styled()
-    for title in titles:
-        line.append(title, style="reverse" if title == chosen else "").append("  ")
-    return line

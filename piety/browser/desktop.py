@@ -1,321 +1,632 @@
-"""The desktop: objects side by side in a terminal, to be looked at, gone into and worked with.
+"""The desktop: panes on a terminal, each with objects side by side, to be looked at, gone into and worked with.
 
-    arrows, Enter      choose a row; Enter or right opens it as the next column, left goes back
-    Tab                the next view of the column
-    :                  evaluate, with `self` bound to the object of the column
-    e                  give the attribute that is chosen another value
-    f                  freeze: what is shown is not asked anew when something changes
-    Ctrl-T             interrupt the turn that runs
-    Ctrl-\\             leave; the system goes on, and so does what is shown
+What can be done here are commands (`commands.py`), and each key is the key of one; here is what they stand on: which
+panes there are and where one is, what is shown in them, and a line in which something can be asked.
 
 Nothing here touches an object: what is shown was made on the turn thread as plain values (`inspecting.py`), and is
 asked for anew when a turn has changed something.  So a turn that takes a minute holds up no key; what is asked for
-meanwhile comes when it is over.
+meanwhile comes when it is over, and what is typed into a text is seen at once (`sheet.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import Binding
-from textual.widgets import Input, OptionList, Static
+from textual.containers import Horizontal
+from textual.widgets import Input, Static
 
+import piety.browser.object_commands
+import piety.browser.pane_commands
+import piety.browser.text_commands
+import piety.browser.tool_commands  # noqa: F401  # the commands that there are
 from piety.browser.brief import clipped
-from piety.browser.columns import PAGE, WIDE, Column, Columns, instead, why
-from piety.browser.desks import Saving, Shown, shown_on
-from piety.browser.inspecting import Address, Sight, act, look, press
+from piety.browser.choosing import Choosing
+from piety.browser.columns import PAGE, Column, Titles, instead, why
+from piety.browser.commands import BUILT_IN, ROWS, TEXT, Doing, Keys, doings_of, perform
+from piety.browser.desks import Layout, Saving, Shown, layout_of, layout_on
+from piety.browser.editor import Editor
+from piety.browser.inspecting import Address, Around, Sight, act, address_of, look
+from piety.browser.panes import Pane, Tiles
+from piety.browser.rows import Rows
 from piety.browser.screens import SocketDriver
+from piety.browser.tiles import seen, stack_of
+from piety.browser.writing import type_into
+from piety.errors import PietyError
+from piety.objects.turns import Outcome
 from piety.scheduler.system import System
 
 if TYPE_CHECKING:
     from piety.objects.image import Image
 
 LOOK = 0.1  # seconds between two looks whether something has changed, and what runs
-TYPING = 0.5  # seconds after which what is shown is written, if nothing more has changed
+QUIET = 0.5  # seconds after which what is shown is written, if nothing more has changed
 PATIENCE = 1.0  # seconds in which one who leaves waits until it is written what was shown
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
 LONG = 0.3  # seconds from which on it is told that a turn runs
-HELP = "Enter opens  Left back  Tab view  : evaluate  e edit  f freeze  Ctrl-\\ leave"
+HELP = "Enter opens  Left back  Tab view  : evaluate  Ctrl-G anything  F1 a key  Ctrl-\\ leave"
+IN_TEXT = "Ctrl-D do  Ctrl-P print  Ctrl-O inspect  Ctrl-S save  Ctrl-G anything  Esc back"
 
 
 class Desktop(App[None]):
     """One terminal's desktop; `connection` leads to the terminal."""
 
     CSS = """
-    #columns { height: 1fr; }
     #said { height: auto; max-height: 8; color: $text-muted; padding: 0 1; }
-    #line { height: 1; border: none; padding: 0 1; background: $surface; }
+    #asking { height: 1; background: $surface; }
+    #question { width: auto; padding: 0 0 0 1; color: $text-accent; }
+    #line { height: 1; width: 1fr; border: none; padding: 0 1; background: $surface; }
     #state { height: 1; padding: 0 1; background: $panel; }
     """
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = None
-    BINDINGS = [  # noqa: RUF012  # as Textual wants it
-        Binding("right", "open", show=False),
-        Binding("left,backspace", "back", show=False),
-        Binding("tab", "view(1)", show=False, priority=True),
-        Binding("shift+tab", "view(-1)", show=False, priority=True),
-        # These come first, so that what is typed right after them goes where they lead; but not from within the line.
-        Binding("colon", "line", show=False, priority=True),
-        Binding("e", "edit", show=False, priority=True),
-        Binding("f", "freeze", show=False, priority=True),
-        Binding("ctrl+t", "interrupt", show=False, priority=True),
-        Binding("ctrl+backslash,ctrl+q", "leave", show=False, priority=True),
-        Binding("escape", "columns", show=False, priority=True),
-    ]
+    BINDINGS = []  # noqa: RUF012  # each key is a command's
 
     def __init__(self, system: System, connection: Any, name: str, ref: str | None) -> None:
         self.connection = connection
         super().__init__(driver_class=SocketDriver)
-        self._system, self._desk, self._ref = system, name, ref
-        self._saved: list[Shown] = []
-        self._unsaved: list[Shown] = []
+        self.system, self.name_of_desk, self._ref = system, name, ref
+        self.keys = Keys(list(BUILT_IN.values()))
+        self._begun = ""  # the first of two keys
+        self.tells_key = False  # whether the next key is not to be done, but told
+        self._saved: Layout | None = None
+        self._unsaved: Layout | None = None
         self._unsaved_since: float | None = None
         self._seen = b""
-        self._is_frozen = False
+        self.is_frozen = False
         self._state = ""
-        self._is_over = False
-        self.columns: list[Column] = []  # the columns, from left to right
+        self.is_over = False
+        self.panes: dict[int, Pane] = {}
+        self._pane = 0  # the number of the pane that one was in last
         self._since: float | None = None  # when the turn that runs was first seen
-        self._evaluating: Any = None
-        self._self: Any = None  # the column in which something was to be evaluated last
+        self._works: set[asyncio.Task[Any]] = set()  # nobody waits for these
+        self._answer: asyncio.Future[str | None] | None = None  # of what is asked in the line
+        self._about: Column | None = None  # the column that what is written in the line is about
+        self.sought = ""  # what was searched for in a text last
 
     def compose(self) -> ComposeResult:
-        yield Columns(id="columns")
+        self.tiles = Tiles()
+        yield self.tiles
         yield Static(id="said", markup=False)
-        yield Input(id="line", placeholder=": evaluate, with self", compact=True, select_on_focus=False)
+        with Horizontal(id="asking"):
+            yield Static(id="question", markup=False)
+            yield Input(id="line", placeholder=": evaluate, with self", compact=True, select_on_focus=False)
         yield Static(id="state", markup=False)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """In the line, letters are letters; and before there is a column, one can only leave."""
-        del parameters
-        if not self.columns:
-            return action in ("leave", "interrupt")
-        return action not in ("line", "edit", "freeze", "view") or not isinstance(self.focused, Input)
-
     def on_mount(self) -> None:
-        self.query_one("#said").display = False
+        self.query_one("#said").display = self.query_one("#question").display = False
         self.set_interval(LOOK, self._look)
         self._home_loop = asyncio.get_running_loop()
-        self._beginning = asyncio.create_task(self._begin())  # a turn may run, and it is over when that is
+        self.soon(self._begin())  # a turn may run, and it is over when that is
 
     async def _begin(self) -> None:
-        shown = [Shown(Address(self._ref))] if self._ref is not None else []
-        if not shown:
-            work = partial(shown_on, name=self._desk)
+        layout = layout_of(self._ref) if self._ref is not None else None
+        if layout is None:
+            work = partial(layout_on, name=self.name_of_desk)
             try:
-                shown = await asyncio.wrap_future(self._system.call(work, "a look"))
+                layout = await asyncio.wrap_future(self.system.call(work, "a look"))
             except BaseException as error:  # its record is damaged, or somebody has interrupted it
                 if isinstance(error, asyncio.CancelledError):
                     raise
-                self._say(f"the desk cannot be read: {why(error)}")
-            self._saved = shown = shown or [Shown(Address("world"))]
-        for each in shown:
-            await self._add(Column(each))
+                self.say(f"the desk cannot be read: {why(error)}")
+            self._saved = layout
+        await self._lay_out(layout or await self._first_layout())
+
+    async def _first_layout(self) -> Layout:
+        """What somebody sees who is new here."""
+        from piety.browser.tool_commands import first_layout
+
+        layout: Layout = await self.call(first_layout, "the first desk")
+        return layout
+
+    async def _lay_out(self, layout: Layout) -> None:
+        self.tiles.tile = layout.tile
+        for number, columns in layout.panes.items():
+            await self._mount(Pane(number), columns)
+        pane = self.panes.get(layout.pane) or next(iter(self.panes.values()))
+        pane.at = layout.column
+        self.query_one("#line", Input).value = layout.line
+        self.arrange(pane)
+
+    def soon(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do this beside all else; a mistake in it is told, and ends nothing."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._is_done)
+
+    def _is_done(self, task: asyncio.Task[Any]) -> None:
+        self._works.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, PietyError):
+                self.say(str(error))
+            elif isinstance(error, Exception):
+                self._handle_exception(error)
 
     def exit(self, *args: Any, **options: Any) -> None:
         """Nothing that was asked for is waited for any more."""
-        self._is_over = True
-        for column in self.columns:
-            if column.asked is not None:
-                column.asked.cancel()
+        self.is_over = True
+        for task in [*self._works, *(column.asked for column in self.columns() if column.asked is not None)]:
+            if task is not asyncio.current_task():
+                task.cancel()
         super().exit(*args, **options)
 
-    # -- what is shown
+    # -- panes
+
+    @property
+    def pane(self) -> Pane:
+        """The pane that one is in, or was in last."""
+        for number, pane in self.panes.items():
+            if pane.has_focus_within:
+                self._pane = number
+        return self.panes.get(self._pane) or next(iter(self.panes.values()))
 
     @property
     def column(self) -> Column:
-        """The column that one is in; else the last."""
-        return next((column for column in self.columns if column.options is self.focused), self.columns[-1])
+        """The column that one is in, or was in last."""
+        return self.pane.column
 
-    @property
-    def _about(self) -> Column:
-        """The column that what is evaluated is about."""
-        return self._self if self._self in self.columns else self.columns[-1]
+    def columns(self) -> Iterator[Column]:
+        """All columns of all panes."""
+        for pane in self.panes.values():
+            yield from pane.columns
 
-    async def _add(self, column: Column) -> None:
-        self.columns.append(column)
-        await self.query_one(Columns).mount(column)
-        self.screen.set_focus(column.options)
+    async def _mount(self, pane: Pane, columns: tuple[Shown, ...]) -> None:
+        self.panes[pane.number] = pane
+        await self.tiles.mount(pane)
+        for each in columns:
+            await self._add(pane, Column(each))
+
+    async def open_pane(self, address: Address, tile: Callable[[int], Any], title: str | None = None) -> None:
+        """Open a new pane on an object; `tile` gives the tiles with the number of the new pane among them."""
+        number = max(self.panes, default=0) + 1
+        self.tiles.tile = tile(number)
+        await self._mount(Pane(number), (Shown(address, title),))
+        self.arrange(self.panes[number])
+
+    async def close_pane(self, pane: Pane) -> None:
+        """Take a pane off the screen."""
+        self.close_columns(pane, 0)
+        del self.panes[pane.number]
+        await pane.remove()
+
+    def arrange(self, pane: Pane) -> None:
+        """Put the panes where they belong, and go to this one."""
+        there = set(seen(self.tiles.shared))
+        for number, each in self.panes.items():
+            if each.display and number not in there and each.has_focus_within:
+                self.screen.set_focus(None)
+            each.display = number in there
+        self.tiles.refresh(layout=True)
+        self.go_to(pane)
+
+    def go_to(self, pane: Pane) -> None:
+        """Be in this pane."""
+        self._pane = pane.number
+        self.go_to_column(pane.column)
+        self.show_titles()
+
+    def go_to_column(self, column: Column) -> None:
+        """Be in this column."""
+        self.screen.set_focus(column.body)
         self.call_after_refresh(column.scroll_visible, animate=False)
-        self._ask(column)
 
-    async def _close(self, at: int) -> None:
+    def show_titles(self) -> None:
+        """Tell what is in each pane, and what lies under it."""
+        for pane in self.panes.values():
+            stack = stack_of(self.tiles.tile, pane.number)
+            names = [
+                f"[{self.panes[number].name_of}]" if number == pane.number and len(stack.panes) > 1
+                else self.panes[number].name_of
+                for number in stack.panes if number in self.panes
+            ]  # fmt: skip
+            pane.border_title = clipped(" ".join(names), 200).replace("[", "\\[")
+
+    # -- columns
+
+    async def _add(self, pane: Pane, column: Column) -> None:
+        pane.columns.append(column)
+        column.editor.tell = partial(type_into, self, column)
+        await pane.mount(column)  # it is asked for when its width is known
+
+    async def open_column(self, address: Address, after: Column, title: str | None = None) -> None:
+        """Open an object as the column next to another one."""
+        pane = next((pane for pane in self.panes.values() if after in pane.columns), None)
+        if pane is None:
+            return
+        self.close_columns(pane, pane.columns.index(after) + 1)
+        pane.ahead = []
+        await self._add(pane, Column(Shown(address, title)))
+        pane.at = len(pane.columns) - 1
+        self.go_to_column(pane.columns[-1])
+
+    async def add_column(self, pane: Pane, shown: Shown) -> None:
+        """The same with one that was there before."""
+        await self._add(pane, Column(shown))
+        self.go_to_column(pane.columns[-1])
+
+    def close_columns(self, pane: Pane, at: int) -> None:
         """Close the columns from this place on."""
-        gone, self.columns = self.columns[at:], self.columns[:at]
+        gone, pane.columns = pane.columns[at:], pane.columns[:at]
         for each in gone:
             if each.asked is not None:
                 each.asked.cancel()
-            await each.remove()
+            self.soon(_removed(each))
 
-    def _ask(self, column: Column) -> None:
+    def show_at(self, column: Column, address: Address, title: str | None) -> None:
+        """Show another object in a column."""
+        pane = next(pane for pane in self.panes.values() if column in pane.columns)
+        self.close_columns(pane, pane.columns.index(column) + 1)
+        column.address, column.wanted = address, title
+        self.ask_for(column)
+        self.show_titles()
+
+    def _is_seen(self, column: Column) -> bool:
+        return any(pane.display and column in pane.columns for pane in self.panes.values())
+
+    def ask_for(self, column: Column, around: Around | None = None) -> None:
         """Ask for what is there to see; it comes when the turn that runs is over, and nobody waits for it."""
         if column.asked is not None:
             column.asked.cancel()
-        column.asked = asyncio.create_task(self._load(column))
+        if around is not None:
+            column.around = around
+        column.asked = asyncio.get_running_loop().create_task(self._load(column, around or column.where()))
 
-    async def _load(self, column: Column) -> None:
-        address, title, rows = column.address, column.wanted, column.rows
+    async def _load(self, column: Column, around: Around) -> None:
+        address, title, rows, writer = column.address, column.wanted, column.rows, column.writer
+        width = max(column.content_size.width, 20)
 
         def work(image: Image) -> tuple[Sight, float]:
             begin = perf_counter()
-            return look(image, address, title, WIDE - 2, rows), perf_counter() - begin
+            return look(image, address, title, width, rows, writer, around), perf_counter() - begin
 
-        future = self._system.call(work, "a look")
+        future = self.system.call(work, "a look")
         try:
             sight, seconds = await asyncio.shield(asyncio.wrap_future(future))
             column.is_slow = seconds > SLOW
         except asyncio.CancelledError:  # something else is wanted by now
-            self._system.withdraw(future)
+            self.system.withdraw(future)
             raise
         except BaseException as error:  # somebody's code: also SystemExit, which would end this whole loop
-            sight = instead("it was interrupted" if isinstance(error, KeyboardInterrupt) else why(error))
-        if column in self.columns and not self._is_over:
+            sight = instead("it was interrupted" if isinstance(error, KeyboardInterrupt) else why(error), width)
+        if column in self.columns() and not self.is_over:
             column.show(sight)
+            self._settle(column)
+
+    def _settle(self, column: Column) -> None:
+        """If it was to be the focus before one knew of what."""
+        if self.focused in (None, column.table, column.editor) and column is self.column and not self._is_choosing:
+            self.screen.set_focus(column.body)
+
+    # -- what goes on
 
     def _look(self) -> None:
         """Tell what runs; and show anew what was changed."""
-        if self._is_over:
+        if self.is_over or not self.panes:
             return
-        running = self._system.running
-        if running is None:
-            self._since = None
-            state = "frozen: f goes on" if self._is_frozen else HELP
+        self._tell_state()
+        last = self.system.image.storage.lastTransaction()
+        if last != self._seen and not self.is_frozen:
+            self._seen = last
+            self.follow()
+        self._save()
+
+    def _tell_state(self) -> None:
+        running = self.system.running
+        self._since = None if running is None else self._since or monotonic()
+        if self._since is not None and monotonic() - self._since > LONG:
+            state = f"a turn runs: {running}   (Ctrl-T stops it)"
+        elif self.is_frozen:
+            state = "frozen: f goes on"
+        elif self._begun:
+            state = f"{self._begun} ..."
         else:
-            self._since = self._since or monotonic()
-            state = f"a turn runs: {running}   (Ctrl-T stops it)" if monotonic() - self._since > LONG else HELP
+            state = IN_TEXT if isinstance(self.focused, Editor) else HELP
         if state != self._state:
             self._state = state
             self.query_one("#state", Static).update(state)
-        last = self._system.image.storage.lastTransaction()
-        if last != self._seen and not self._is_frozen:
-            self._seen = last
-            for column in self.columns:
-                if not column.is_slow:  # or nobody else would get a turn
-                    self._ask(column)
-        self._save()
+
+    def follow(self) -> None:
+        """Something has changed: ask anew for all that is seen, and for the keys."""
+        for column in self.columns():
+            if not column.is_slow and self._is_seen(column):  # or nobody else would get a turn
+                self.ask_for(column)
+        self.soon(self._learn_keys())
+
+    async def _learn_keys(self) -> None:
+        def work(image: Image) -> list[Doing]:
+            with image.look():
+                return doings_of(image)
+
+        try:
+            self.keys = Keys(await asyncio.wrap_future(self.system.call(work, "a look")))
+        except (Exception, KeyboardInterrupt):  # what is in the image is damaged: the keys stay as they are
+            return
 
     def _save(self) -> None:
         """Have what is shown written, when it has been the same for a while."""
-        shown = [column.shown for column in self.columns]
-        if shown == self._saved or any(column.sight is None for column in self.columns):
+        layout = self.layout_now()
+        if layout == self._saved or any(column.sight is None and self._is_seen(column) for column in self.columns()):
             self._unsaved_since = None
-        elif self._unsaved_since is None or shown != self._unsaved:
-            self._unsaved, self._unsaved_since = shown, monotonic()
-        elif monotonic() - self._unsaved_since > TYPING:
-            self._write(shown)
+        elif self._unsaved_since is None or layout != self._unsaved:
+            self._unsaved, self._unsaved_since = layout, monotonic()
+        elif monotonic() - self._unsaved_since > QUIET:
+            self._write(layout)
 
-    def _write(self, shown: list[Shown]) -> Saving:
-        self._saved, self._unsaved_since = shown, None
-        saving = Saving(self._system.image, self._desk, shown)
-        self._system.loop.ask(saving)
+    def layout_now(self) -> Layout:
+        """What is on this desktop."""
+        panes = {number: tuple(column.shown for column in pane.columns) for number, pane in self.panes.items()}
+        line = "" if self._answer is not None else self.query_one("#line", Input).value
+        return Layout(self.tiles.tile, panes, self.pane.number, self.pane.at, line)
+
+    def _write(self, layout: Layout) -> Saving:
+        self._saved, self._unsaved_since = layout, None
+        saving = Saving(self.system.image, self.name_of_desk, layout)
+        self.system.loop.ask(saving)
         return saving
 
-    def _say(self, text: str) -> None:
-        if self._is_over:
+    async def leave(self) -> None:
+        """Leave; the system goes on."""
+        if self.panes and (layout := self.layout_now()) != self._saved:
+            saving = asyncio.wrap_future(self._write(layout).future)
+            await asyncio.wait({saving}, timeout=PATIENCE)  # if a turn runs for long, it is written after that
+        self.exit()
+
+    def say(self, text: str) -> None:
+        """Tell something, above the line; nothing takes away what was told."""
+        if self.is_over:
             return
         said = self.query_one("#said", Static)
-        said.display = bool(text)
+        said.display = bool(text.strip())
         said.update(text.rstrip("\n"))
 
-    def _say_from_anywhere(self, text: str) -> None:
-        self._home_loop.call_soon_threadsafe(self._say, text)
+    def say_from_anywhere(self, text: str) -> None:
+        """The same from another thread."""
+        self.soon_here(self.say, text)
 
-    # -- what a person does
+    def soon_here(self, work: Callable[..., object], *args: Any) -> None:
+        """Do something in the thread of the desktop; called from another one."""
+        self._home_loop.call_soon_threadsafe(work, *args)
 
-    async def on_option_list_option_selected(self, _event: OptionList.OptionSelected) -> None:
-        await self.action_open()
+    # -- keys
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        column = self.column
-        sight = column.sight
-        if sight is not None and sight.drawing.more and event.option_index == len(sight.drawing.lines):
-            column.rows += PAGE
-            self._ask(column)
+    @property
+    def _is_choosing(self) -> bool:
+        return isinstance(self.screen, Choosing)
 
-    async def action_open(self) -> None:
-        """Open the row that is chosen as the next column."""
-        column, row = self.column, self.column.chosen
-        if row is None or column.sight is None:
+    async def on_event(self, event: events.Event) -> None:
+        """A key is a command's, or else a character that is typed; all else is as Textual does it."""
+        if isinstance(event, events.Key) and not event.is_forwarded and await self._pressed(event):
             return
-        address = column.address.below(column.sight.title, row)
-        if column.sight.is_doing:
-            self._do(partial(press, self._system.image, address), f"press {column.sight.drawing.lines[row]}")
+        await super().on_event(event)
+
+    async def _pressed(self, event: events.Key) -> bool:
+        key = name_of_key(event)
+        if isinstance(self.screen, Choosing):
+            return self.screen.pressed(key)
+        in_line, in_text = isinstance(self.focused, Input), isinstance(self.focused, Editor)
+        if self._begun:
+            key, self._begun = f"{self._begun}.{key}", ""
+        elif self.keys.begins(key) and not (in_line and event.is_printable):
+            self._begun = key
+            return True
+        if in_line and (event.is_printable or key in ("left", "right", "home", "end", "backspace", "delete", "enter")):
+            return False
+        where = "" if in_line else TEXT if in_text else ROWS
+        doing, selecting = self.keys.find(key, where), False
+        if doing is None and "shift+" in key:
+            doing, selecting = self.keys.find(key.replace("shift+", ""), where), True
+            doing = doing if doing is not None and doing.is_moving else None
+        if self.tells_key:
+            self.tells_key = False
+            await self._tell_key(key, doing)
+        elif doing is not None:
+            await self.do(doing, selecting)
+        elif in_text and event.is_printable and event.character:
+            self.column.editor.type(event.character)
+        else:
+            return "." in key[1:]
+        return True
+
+    async def do(self, doing: Doing, selecting: bool = False) -> None:
+        """Do a command.  Before there is a pane, one can only leave."""
+        if not self.panes and doing.name not in ("Leave", "Interrupt"):
             return
-        await self._close(self.columns.index(column) + 1)
-        await self._add(Column(Shown(address)))
+        self.say("")
+        if doing.function is None:
+            image, address = self.system.image, self.column.address
+            name = doing.name
 
-    async def action_back(self) -> None:
-        """Go to the column on the left, and close those on the right of it."""
-        at = self.columns.index(self.column)
-        if at:
-            await self._close(at)
-            self.screen.set_focus(self.columns[-1].options)
+            def work() -> Any:
+                from piety.browser.inspecting import find
 
-    def action_view(self, by: int) -> None:
-        """Show the next view of the column."""
-        column = self.column
-        if column.sight is not None and column.sight.titles:
-            titles = column.sight.titles
-            now = column.wanted if column.wanted in titles else column.sight.title
-            column.wanted = titles[(titles.index(now) + by) % len(titles)]
-            column.show_titles(column.wanted)
-            column.rows = PAGE
-            self._ask(column)
+                return perform(image, name, find(image, address))
 
-    def action_line(self, begun: str = "") -> None:
+            self.work(work, doing.name, self.column)
+            return
+        try:
+            found = doing.function(self, selecting) if doing.is_moving else doing.function(self)
+            if inspect.isawaitable(found):
+                self.soon(found)  # type: ignore[arg-type]
+                await asyncio.sleep(0)  # it has begun before the next key comes
+        except PietyError as error:
+            self.say(str(error))
+
+    async def _tell_key(self, key: str, doing: Doing | None) -> None:
+        if doing is None:
+            self.say(f"{key} is the key of no command")
+            return
+        self.say(f"{key}: {doing.name} - {doing.told}")
+        await self.open_column(Address(f"commands[{doing.name!r}]"), self.column)
+
+    # -- the line
+
+    async def ask(self, question: str, begun: str = "") -> str | None:
+        """Ask for a line; None if there is no answer."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(None)
+        answer = self._answer = self._home_loop.create_future()
+        line, told = self.query_one("#line", Input), self.query_one("#question", Static)
+        told.update(question)
+        told.display = True
+        before, line.value = line.value, begun
+        line.cursor_position = len(begun)
+        self.screen.set_focus(line)
+        try:
+            return await answer
+        finally:
+            if self._answer is answer:
+                told.display, self._answer = False, None
+                line.value = before
+                if isinstance(self.focused, Input):
+                    self.back_to_column()
+
+    def write_line(self, begun: str = "") -> None:
         """Write something to be evaluated, with `self` bound to the object of this column."""
-        line = self.query_one(Input)
-        self._self = self.column
+        line = self.query_one("#line", Input)
+        self._about = self.column
         self.screen.set_focus(line)  # at once: what is typed next goes there
         if begun:
             line.value = begun
             line.cursor_position = len(begun)
 
-    def action_edit(self) -> None:
-        """Give the attribute that is chosen another value, by an expression."""
-        sight, row = self.column.sight, self.column.chosen
-        if sight is not None and row is not None and sight.title == "Attributes":
-            name, line = sight.drawing.names[row], sight.drawing.lines[row]
-            is_whole = line.startswith(f"{name} ") and not line.endswith("...") and "<" not in line  # and can be read
-            self.action_line(f"self.{name} = {line.removeprefix(name).strip() if is_whole else ''}")
+    def back_to_column(self) -> None:
+        """Leave the line."""
+        about = self._about if self._about is not None and self._about in self.columns() else self.column
+        self._about = None
+        self.go_to_column(about)
 
-    def action_columns(self) -> None:
-        """Go back to the columns."""
-        self._say("")
-        self.screen.set_focus(self._about.options)
-
-    def action_freeze(self) -> None:
-        """Ask nothing anew, or do so again."""
-        self._is_frozen = not self._is_frozen
-        self._seen = b""
-
-    def action_interrupt(self) -> None:
-        """Stop the turn that runs."""
-        self._system.interrupt()
-
-    async def action_leave(self) -> None:
-        """Leave; the system goes on."""
-        if (shown := [column.shown for column in self.columns]) != self._saved:
-            saving = asyncio.wrap_future(self._write(shown).future)
-            await asyncio.wait({saving}, timeout=PATIENCE)  # if a turn runs for long, it is written after that
-        self.exit()
+    def cancel(self) -> bool:
+        """Give no answer to what is asked; whether anything was."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(None)
+            return True
+        return False
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """What was written is an answer, or else evaluated."""
         source = event.value
+        if self._answer is not None:
+            if not self._answer.done():
+                self._answer.set_result(source)
+            return
         event.input.value = ""
         if source.strip():
-            self._do(partial(act, self._system.image, self._about.address, source), source)
+            self.say("")
+            self.evaluate(source)
 
-    def _do(self, work: Any, label: str) -> None:
-        """Do something in a turn that counts, and say what came of it."""
-        future = self._system.work(work, clipped(label, 60), self._say_from_anywhere, with_repr=True)
+    # -- what is asked of the image
+
+    @property
+    def about(self) -> Column:
+        """The column that what is evaluated is about."""
+        return self._about if self._about is not None and self._about in self.columns() else self.column
+
+    def evaluate(self, source: str) -> None:
+        """Evaluate a source in a turn; what it gives is shown in the next column."""
+        image, column = self.system.image, self.about
+        self.work(lambda: act(image, column.address, source), source, column, source)
+
+    def work(
+        self,
+        work: Callable[[], Any],
+        label: str,
+        column: Column,
+        source: str = "",
+        then: Callable[[Outcome], object] = lambda outcome: None,
+    ) -> None:
+        """Do something in a turn that counts, and show what it gives in the next column; `then` is called at last.
+
+        `source` is what gave it, if that is a source.
+        """
+        image = self.system.image
+        found: list[Address] = []
+
+        def whole() -> Any:
+            value = work()
+            found[:] = [address_of(image, value, source)] if value is not None else []
+
+        future = self.system.work(whole, clipped(label, 60), self.say_from_anywhere)
 
         async def finish() -> None:
             outcome = await asyncio.wrap_future(future)
-            self._say(outcome.traceback if outcome.error is not None else f"{outcome.output}{outcome.shown}")
+            self.tell(outcome)
+            if outcome.error is None and found:
+                focused = self.focused
+                await self.open_column(found[0], column)
+                if isinstance(focused, Input):  # one goes on writing there
+                    self.screen.set_focus(focused)
+            then(outcome)
 
-        self._evaluating = asyncio.create_task(finish())  # nobody waits for it
+        self.soon(finish())
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell what came of a turn."""
+        notes = "".join(f"note: {notice}\n" for notice in outcome.notices)
+        if outcome.error is None:
+            said = f"{outcome.output}{notes}"
+        else:
+            said = str(outcome.error) if isinstance(outcome.error, PietyError) else outcome.traceback
+        if said.strip():
+            self.say(said)
+
+    async def call(self, work: Callable[[Image], Any], label: str) -> Any:
+        """Call something of ours with the image, between two turns; what it gives.  Raises what it raises."""
+        return await asyncio.wrap_future(self.system.call(work, label))
+
+    # -- what Textual tells
+
+    async def on_rows_opened(self, _event: Rows.Opened) -> None:
+        """A row was clicked that was chosen already."""
+        await self.do(self.keys.doings["Open"])
+
+    def on_rows_at_end(self, event: Rows.AtEnd) -> None:
+        """One has come to the end of the rows: there may be more."""
+        for column in self.columns():
+            if column.table is event.rows and column.sight is not None and column.sight.drawing.more:
+                column.rows += PAGE
+                self.ask_for(column)
+
+    def on_titles_chosen(self, event: Titles.Chosen) -> None:
+        """A title was clicked."""
+        for column in self.columns():
+            if column.titles is event._sender:
+                self.show_view(column, event.title)
+
+    def show_view(self, column: Column, title: str) -> None:
+        """Show another view of an object."""
+        column.wanted, column.rows = title, PAGE
+        column.titles.show(column.sight.titles if column.sight else (), title)
+        self.ask_for(column)
+
+    def on_editor_wants(self, event: Editor.Wants) -> None:
+        """A text is to be seen where it is not there yet."""
+        for column in self.columns():
+            if column.editor is event.editor:
+                self.ask_for(column, Around(event.place, event.line))
+
+    def on_column_resized(self, event: Column.Resized) -> None:
+        """A column is there, or has another width."""
+        if event.column in self.columns():
+            self.ask_for(event.column)
+
+    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
+        """One is somewhere else."""
+        if self.panes and not self._is_choosing:
+            self.pane.column  # noqa: B018  # remember it
+
+
+async def _removed(column: Column) -> None:
+    await column.remove()
+
+
+def name_of_key(event: events.Key) -> str:
+    """What a key is called: a character by itself."""
+    if event.key == "space":
+        return "space"
+    return event.character if event.is_printable and event.character else event.key

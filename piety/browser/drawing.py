@@ -42,7 +42,6 @@ WIDTH = 100  # characters of a line
 LINES = 50  # of one view
 MOST = 1_000_000  # lines, where no limit is set
 CELL = 40  # characters of a cell, where others stand beside it
-DEEP = 3  # levels of a tree
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -83,7 +82,8 @@ def _drawing(data: Any, width: int, lines: int, after: Any) -> Drawing:
         drawing = _some((f"[{clipped(str(name), width - 2)}]" for name in data.actions), lines)
         return drawing._replace(rows=len(drawing.lines))
     if kind is Tree:
-        return _some(_tree(data, data.roots, width, "", DEEP), lines)
+        drawing = _some((f"{'  ' * at}{_cell(data.told(each), width - 2 * at)}" for at, each in data.walk()), lines)
+        return drawing._replace(rows=len(drawing.lines))
     if kind is Plot:
         return _some(_plot(data, width), lines)
     if kind is Code or issubclass(kind, (str, Text)):
@@ -144,13 +144,6 @@ def _table(table: Table, width: int, lines: int, after: Any) -> Drawing:
     above, *rows = (clipped("  ".join(row).rstrip(), width) for row in zip(*columns, strict=True))
     more = "" if following is None else f"... more, from {brief(following, CELL)} on"
     return Drawing(tuple(rows), more, above, len(rows))
-
-
-def _tree(tree: Tree, below: Any, width: int, indent: str, deep: int) -> Iterator[str]:
-    for each in below:
-        yield f"{indent}{_cell(tree.told(each), width - len(indent))}"
-        if deep > 1:
-            yield from _tree(tree, tree.children(each), width, indent + "  ", deep - 1)
 
 
 def _plot(plot: Plot, width: int) -> Iterator[str]:

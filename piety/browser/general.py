@@ -38,7 +38,9 @@ NUMBERS = (int, float)
 _GENERAL: list[tuple[str, float, Callable[[type], bool], Callable[[Any], Any]]] = []
 
 
-def _general(title: str, priority: float, applies: Callable[[type], bool]) -> Callable[[Any], Any]:
+def general(title: str, priority: float, applies: Callable[[type], bool]) -> Callable[[Any], Any]:
+    """Mark a function as a view of all objects of the classes for which this is so."""
+
     def mark(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
         _GENERAL.append((title, priority, applies, make))
         return make
@@ -63,7 +65,8 @@ def _applies(applies: Callable[[type], bool], kind: type) -> bool:
         return False
 
 
-def _is(*kinds: type) -> Callable[[type], bool]:
+def is_of(*kinds: type) -> Callable[[type], bool]:
+    """Whether a class is one of these."""
     return lambda kind: issubclass(kind, kinds)
 
 
@@ -71,7 +74,7 @@ def _has(name: str) -> Callable[[type], bool]:
     return lambda kind: callable(getattr(kind, name, None))
 
 
-def _is_of(module: str, name: str) -> Callable[[type], bool]:
+def _is_called(module: str, name: str) -> Callable[[type], bool]:
     """Of a library that may not be installed: its classes are known by their names."""
     return lambda kind: (module, name) in {(each.__module__.partition(".")[0], each.__name__) for each in kind.__mro__}
 
@@ -79,7 +82,7 @@ def _is_of(module: str, name: str) -> Callable[[type], bool]:
 # -- what it holds
 
 
-@_general("Text", 50, lambda kind: issubclass(kind, (str, bytes, Text, File)) or hasattr(kind, "__text__"))
+@general("Text", 50, lambda kind: issubclass(kind, (str, bytes, Text, File)) or hasattr(kind, "__text__"))
 def _text(obj: Any) -> Any:
     if hasattr(type(obj), "__text__"):  # by which it is found, see `deriving.py`
         return str(obj.__text__())[:LONGEST]
@@ -89,24 +92,24 @@ def _text(obj: Any) -> Any:
     return obj.decode("utf-8", "replace") if isinstance(obj, bytes) else obj
 
 
-@_general("Source", 50, _is(Module))
+@general("Source", 50, is_of(Module))
 def _module(obj: Module) -> Code:
     return Code(obj.source.data.decode("utf-8", "replace"))
 
 
-@_general("Target", 50, _is(Link))
+@general("Target", 50, is_of(Link))
 def _link(obj: Link) -> str:
     return f"it points to {obj.target}"
 
 
-@_general("Files", 50, _is(Folder))
+@general("Files", 50, is_of(Folder))
 def _folder(obj: Folder) -> Table:
     return Table(
         ["name", "kind"], obj.table, lambda pair: (Label(pair[0]), Label(type(pair[1]).__name__)), lambda pair: pair[1]
     )
 
 
-@_general("Object", 50, lambda kind: kind is Entry)
+@general("Object", 50, lambda kind: kind is Entry)
 def _entry(obj: Entry) -> Form:
     return Form([("object", obj.object), *obj.facts])
 
@@ -135,17 +138,17 @@ def _is_mapping(kind: type) -> bool:
     return issubclass(kind, (Mapping, PersistentMapping)) or (is_btree(kind) and has_values(kind))
 
 
-@_general("Items", 55, _is_mapping)
+@general("Items", 55, _is_mapping)
 def _pairs(obj: Any) -> Table:
     return Table(["key", "value"], obj.data if isinstance(obj, PersistentMapping) else obj)
 
 
-@_general("Items", 55, _is_sequence)
+@general("Items", 55, _is_sequence)
 def _sequence(obj: Any) -> Table:
     return Table(["", "value"], _Numbered(obj))
 
 
-@_general("Items", 55, lambda kind: issubclass(kind, Set) or (is_btree(kind) and not has_values(kind)))
+@general("Items", 55, lambda kind: issubclass(kind, Set) or (is_btree(kind) and not has_values(kind)))
 def _set(obj: Any) -> Table:
     return Table(["value"], obj, lambda item: (item,))
 
@@ -153,19 +156,19 @@ def _set(obj: Any) -> Table:
 # -- what others have agreed on
 
 
-@_general("Picture", 40, _has("_repr_png_"))
+@general("Picture", 40, _has("_repr_png_"))
 def _png(obj: Any) -> Picture:
     return Picture("image/png", obj._repr_png_())
 
 
-@_general("Figure", 40, _is_of("matplotlib", "Figure"))
+@general("Figure", 40, _is_called("matplotlib", "Figure"))
 def _figure(obj: Any) -> Picture:
     file = io.BytesIO()
     obj.savefig(file, format="png")
     return Picture("image/png", file.getvalue())
 
 
-@_general("Mime", 45, _has("_repr_mimebundle_"))
+@general("Mime", 45, _has("_repr_mimebundle_"))
 def _mimebundle(obj: Any) -> Any:
     found = obj._repr_mimebundle_()
     bundle = found[0] if type(found) is tuple else found
@@ -175,7 +178,7 @@ def _mimebundle(obj: Any) -> Any:
     return str(bundle.get("text/plain", bundle))
 
 
-@_general("Parts", 48, _has("__rich_repr__"))
+@general("Parts", 48, _has("__rich_repr__"))
 def _rich(obj: Any) -> Form:
     pairs = []
     for each in obj.__rich_repr__():
@@ -186,7 +189,7 @@ def _rich(obj: Any) -> Form:
     return Form(pairs)
 
 
-@_general("Frame", 40, _is_of("pandas", "DataFrame"))
+@general("Frame", 40, _is_called("pandas", "DataFrame"))
 def _frame(obj: Any) -> Table:
     return Table(
         ["", *map(str, obj.columns)],
@@ -196,7 +199,7 @@ def _frame(obj: Any) -> Table:
     )
 
 
-@_general("Array", 40, _is_of("numpy", "ndarray"))
+@general("Array", 40, _is_called("numpy", "ndarray"))
 def _array(obj: Any) -> Any:
     if obj.ndim != 2:
         return Table(["", "value"], range(len(obj)), lambda n: (n, obj[n])) if obj.ndim else str(obj)
@@ -204,7 +207,7 @@ def _array(obj: Any) -> Any:
     return Table(["", *map(str, range(width))], range(len(obj)), lambda n: (n, *obj[n, :width]), lambda n: obj[n])
 
 
-@_general("Plot", 60, lambda kind: issubclass(kind, (list, tuple)) or _is_of("numpy", "ndarray")(kind))
+@general("Plot", 60, lambda kind: issubclass(kind, (list, tuple)) or _is_called("numpy", "ndarray")(kind))
 def _plot(obj: Any) -> Any:
     numbers = [float(each) for each in obj[:10_000] if isinstance(each, NUMBERS) or hasattr(each, "dtype")]
     return Plot({"": numbers}) if numbers else "there are no numbers to plot"
@@ -248,12 +251,12 @@ def _own_dict(obj: Any) -> dict[str, Any]:
     return {str(name): value for name, value in found.items() if not str(name).startswith(("_v_", "__Broken"))}
 
 
-@_general("Attributes", 70, lambda kind: kind.__module__ != "builtins" and not is_btree(kind))
+@general("Attributes", 70, lambda kind: kind.__module__ != "builtins" and not is_btree(kind))
 def _attributes(obj: Any) -> Form:
     return Form(attributes(obj))
 
 
-@_general("Value", 75, lambda kind: kind.__module__ == "builtins")
+@general("Value", 75, lambda kind: kind.__module__ == "builtins")
 def _value(obj: Any) -> str:
     return brief(obj, 2_000)
 
@@ -266,7 +269,7 @@ def _number(obj: Any) -> bytes | None:
     return obj._p_oid if isinstance(obj._p_oid, bytes) else None
 
 
-@_general("Facts", 80, _is_stored)
+@general("Facts", 80, _is_stored)
 def _facts(obj: Any) -> Any:
     found = entry(obj)
     if found is None:
@@ -279,7 +282,7 @@ def _facts(obj: Any) -> Any:
     return Form((name, Label(", ".join(values))) for name, values in facts.items())
 
 
-@_general("References", 82, _is_stored)
+@general("References", 82, _is_stored)
 def _references(obj: Any) -> Any:
     from ZODB.serialize import referencesf
 
@@ -290,7 +293,7 @@ def _references(obj: Any) -> Any:
     return Table(["object"], numbers, lambda each: (_told(image, each),), image.connection.get)
 
 
-@_general("Referred by", 84, _is_stored)
+@general("Referred by", 84, _is_stored)
 def _referred(obj: Any) -> Any:
     if _number(obj) is None:
         return "it is not stored yet"
@@ -303,7 +306,7 @@ def _told(image: Image, oid: bytes) -> Label:
     return Label("gone" if record is None else described(image, oid, record))
 
 
-@_general("History", 86, _is_stored)
+@general("History", 86, _is_stored)
 def _history(obj: Any) -> Any:
     if _number(obj) is None:
         return "it is not stored yet"
@@ -311,11 +314,11 @@ def _history(obj: Any) -> Any:
         ["when", "who", "what"],
         history(obj),
         lambda row: (Label(shown(time_of(row.tid))), Label(row.who), Label(row.what)),
-        lambda row: row.past,
+        lambda row: row.past.get(obj),
     )
 
 
-@_general("Class", 90, lambda kind: kind.__module__ != "builtins")
+@general("Class", 90, lambda kind: kind.__module__ != "builtins")
 def _class(obj: Any) -> Any:
     kind = type(obj)
     if is_missing(kind):
@@ -333,7 +336,7 @@ def _class(obj: Any) -> Any:
         return f"{kind.__module__}.{kind.__qualname__}, of which there is no source here"
 
 
-@_general("Raw", 95, _is_stored)
+@general("Raw", 95, _is_stored)
 def _raw(obj: Any) -> Any:
     image = current()
     kind = type(obj)

@@ -7,14 +7,27 @@ is found again as it is then.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from persistent import Persistent
+from ZODB.utils import u64
 
 from piety.browser.brief import TooLong, brief, in_time
 from piety.browser.drawing import Drawing, draw, wake
+from piety.browser.highlight import language_of
 from piety.browser.paging import PAGE
-from piety.browser.views import PATIENCE, Actions, Failed, Form, Table, chosen, view_of, views_of
+from piety.browser.sheet import Window, Writer, window_of
+from piety.browser.views import PATIENCE, Actions, Code, Failed, Form, Table, Tree, chosen, view_of, views_of
 from piety.errors import PietyError
+from piety.objects import rope
+from piety.objects.edits import Place
+from piety.objects.reading import Reading
 from piety.objects.resolving import resolve
+from piety.objects.revisions import history
+from piety.objects.shown import RESULT
+from piety.objects.texts import Text
+from piety.objects.variables import MISSING
 
 if TYPE_CHECKING:
     from piety.objects.image import Image
@@ -39,16 +52,35 @@ class Address(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """An object as it is seen: what it is, its views, and one of them."""
+    """An object as it is seen: what it is, its views, and one of them: rows, or characters in a window."""
 
     head: str
     titles: tuple[str, ...]
     title: str
     drawing: Drawing
     is_doing: bool = False  # whether the rows are actions, to be done and not opened
+    window: Window | None = None
+    language: str = ""
+    is_editable: bool = False
+    line: int | None = None  # which is to be seen first
 
 
-def look(image: Image, address: Address, title: str | None, width: int, rows: int = PAGE) -> Sight:
+class Around(NamedTuple):
+    """The part of a text that is to be seen: around a place, or a line."""
+
+    place: Place = 0
+    line: int | None = None
+
+
+def look(
+    image: Image,
+    address: Address,
+    title: str | None,
+    width: int,
+    rows: int = PAGE,
+    writer: Writer | None = None,
+    around: Around = Around(),  # noqa: B008  # it never changes
+) -> Sight:
     """What there is to see at an address; of a view that is not there, the first.  Raises `PietyError`."""
     with image.look():
         try:
@@ -60,15 +92,71 @@ def look(image: Image, address: Address, title: str | None, width: int, rows: in
         titles = tuple(each.title for each in views)
         view = chosen(views, title if title in titles else None)
         data = view.make()
-        return Sight(brief(obj, width), titles, view.title, draw(data, width, rows), type(data) is Actions)
+        head = brief(obj, width)
+        if (characters := _characters(data)) is not None:
+            sight = Sight(head, titles, view.title, Drawing(()))
+            return sight._replace(
+                window=_window(characters, writer or Writer(), around),
+                language=_language(data),
+                is_editable=_is_editable(data),
+                line=data.line if type(data) is Code else None,
+            )
+        return Sight(head, titles, view.title, draw(data, width, rows), type(data) is Actions)
+
+
+def _characters(data: Any) -> Reading | str | None:
+    """The characters of a view, if that is what it gives."""
+    if type(data) is Code:
+        data = data.source
+    return data if isinstance(data, (Reading, str)) else None
+
+
+def _window(text: Reading | str, writer: Writer, around: Around) -> Window:
+    characters = text.rope if isinstance(text, Reading) else rope.build([text])
+    place = around.place if around.line is None else rope.start_of_line(characters, around.line)
+    if isinstance(text, Text):
+        return writer.window(text, place)
+    return window_of(characters, place)
+
+
+def _language(data: Any) -> str:
+    if type(data) is Code:
+        return data.language
+    if isinstance(data, Text):
+        return language_of(data.file or data.name or "")
+    return ""
+
+
+def _is_editable(data: Any) -> bool:
+    return isinstance(data, Text) or (type(data) is Code and (isinstance(data.source, Text) or data.edit is not None))
 
 
 def find(image: Image, address: Address) -> Any:
     """The object at an address; called in a turn.  Raises `PietyError` if it is not there any more."""
-    obj = resolve(image, address.ref, address.ref)
+    if address.ref.startswith(RESULT):
+        obj = image.result(address.ref)
+        if obj is MISSING:
+            raise PietyError("what this gave was not kept; evaluate it again")
+    else:
+        obj = resolve(image, address.ref, address.ref)
     for step in address.steps:
         obj = opened(view_of(obj, step.title).make(), step.row)
     return obj
+
+
+def view_at(image: Image, address: Address, title: str) -> Any:
+    """What a view of the object at an address gives; called in a turn."""
+    return view_of(find(image, address), title).make()
+
+
+def text_at(image: Image, address: Address, title: str) -> Text:
+    """The text that a view shows, to be edited; called in a turn that counts.  Raises `PietyError` if it cannot be."""
+    data = view_at(image, address, title)
+    if type(data) is Code:
+        data = data.edit() if data.edit is not None and not isinstance(data.source, Text) else data.source
+    if isinstance(data, Text):
+        return data
+    raise PietyError("this cannot be edited")
 
 
 def opened(data: Any, row: int) -> Any:
@@ -79,6 +167,8 @@ def opened(data: Any, row: int) -> Any:
             return data.pairs[row][1]
         if kind is Actions:
             return list(data.actions.values())[row]
+        if kind is Tree:
+            return next(islice(data.walk(), row, None))[1]
         if kind is Table:
             place, items = None, []
             while True:
@@ -86,7 +176,7 @@ def opened(data: Any, row: int) -> Any:
                 if row < len(items) or following is None:
                     return data.opens(items[row])
                 place, row = following, row - len(items)
-    except (IndexError, LookupError):
+    except (IndexError, LookupError, StopIteration):
         raise PietyError("what was there is gone") from None
     raise PietyError(data.why if kind is Failed else "there is nothing to open here")
 
@@ -99,3 +189,34 @@ def act(image: Image, address: Address, source: str) -> Any:
 def press(image: Image, address: Address) -> Any:
     """Do what an action at an address does; called in a turn, which counts."""
     return find(image, address)()
+
+
+def address_of(image: Image, value: Any, source: str = "") -> Address:
+    """Where a value is found from now on; called in the turn that has it."""
+    if source.strip() in image.world.workspace.variables:
+        return Address(source.strip())
+    if isinstance(value, Persistent) and isinstance(value._p_oid, bytes):
+        return Address(f"{u64(value._p_oid):#x}")
+    return Address(image.keep_result(value))
+
+
+def reference_of(image: Image, address: Address) -> str:
+    """How one refers to the object at an address, from anywhere.  Raises `PietyError` if it is plain."""
+    if not address.steps and not address.ref.startswith(RESULT):
+        return address.ref
+    with image.look():
+        obj = find(image, address)
+        if isinstance(obj, Persistent) and isinstance(obj._p_oid, bytes):
+            return f"{u64(obj._p_oid):#x}"
+    raise PietyError("this is plain, and told from others by no number; n gives it a name")
+
+
+def moments_of(image: Image, address: Address) -> int:
+    """How many changes of an object are known.  Raises `PietyError` if it has no history of its own."""
+    with image.look():
+        return len(history(find(image, address)))
+
+
+def turn_of_change(image: Image, address: Address, at: int) -> bytes:
+    """The number of the turn that has changed an object, so many changes ago; called in a turn."""
+    return history(find(image, address))[at].tid

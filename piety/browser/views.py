@@ -21,7 +21,7 @@ made when somebody looks at it, and stored nowhere; to make one changes nothing,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -32,6 +32,7 @@ from piety.errors import PietyError
 FIRST = 20  # the priority of a view that says nothing of it
 PATIENCE = 2.0  # seconds that a view may take: no turn runs meanwhile
 FAR = 10  # forwards of a view to another
+DEEP = 3  # levels of a tree that are seen at once
 
 _MARK = "__view__"
 
@@ -57,10 +58,25 @@ class Label(str):
 
 
 class Code:
-    """Characters of a language."""
+    """Characters of a language.
 
-    def __init__(self, source: str, language: str = "python") -> None:
-        self.source, self.language = source, language
+    The source is a str or a Text.  A str can be edited if there is `edit`, which gives a Text in its place; `save` is
+    called when somebody saves that, and what it gives is told.  `line` is the number of a line to look at, from 0.
+    `file` is what Python calls the source, and `first` the number of its first line there: so an error leads here.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        language: str = "python",
+        edit: Callable[[], Any] | None = None,
+        save: Callable[[], object] | None = None,
+        line: int | None = None,
+        file: str | None = None,
+        first: int = 0,
+    ) -> None:
+        self.source, self.language, self.edit, self.save = source, language, edit, save
+        self.line, self.file, self.first = line, file, first
 
 
 class Form:
@@ -112,6 +128,16 @@ class Tree:
         self.roots, self.children = roots, children
         self.told = told or (lambda obj: obj)  # what is shown of one
 
+    def walk(self, deep: int = DEEP) -> Iterator[tuple[int, Any]]:
+        """Each object with its depth, from the roots on, each before those below it."""
+        return self._walk(self.roots, 0, deep)
+
+    def _walk(self, objects: Any, at: int, deep: int) -> Iterator[tuple[int, Any]]:
+        for each in objects:
+            yield at, each
+            if at + 1 < deep:
+                yield from self._walk(self.children(each), at + 1, deep)
+
 
 class Plot:
     """Series of numbers by name; `x` are those that they stand over, their places without it."""
@@ -132,6 +158,16 @@ class Actions:
 
     def __init__(self, actions: Mapping[str, Callable[[], Any]]) -> None:
         self.actions = dict(actions)
+
+
+class BetweenTurns:
+    """What an action gives that makes turns of its own, and has to be done between two: `work(image)`.
+
+    What that gives is told.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], label: str) -> None:
+        self.work, self.label = work, label
 
 
 class Picture:
@@ -197,6 +233,7 @@ def _bound(method: Any, obj: Any) -> Callable[[], Any]:
 
 def views_of(obj: Any) -> list[View]:
     """All views of an object, the first one first; its class's own hide general ones of the same title."""
+    import piety.browser.tools  # noqa: F401  # the views of Piety's own objects
     from piety.browser.general import general_views
 
     found = own_views(obj)

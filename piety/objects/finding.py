@@ -26,7 +26,20 @@ from piety.objects.files import Node
 from piety.objects.image import Image, current
 from piety.objects.naming import described
 from piety.objects.portable import Tick, no_tick
-from piety.objects.query import Compared, Query, above, before, below, between, both, from_python, parse, since
+from piety.objects.query import (
+    Compared,
+    Fact,
+    Query,
+    Written,
+    above,
+    before,
+    below,
+    between,
+    both,
+    from_python,
+    parse,
+    since,
+)  # fmt: skip
 from piety.objects.snapshots import Moment, find_moment
 from piety.objects.values import Key, told
 
@@ -117,6 +130,10 @@ class Found:
         found = Found(both(self.query, asked), self.where)
         found._tid, found._words = self._tid, self._words
         return found
+
+    def with_fact(self, name: str, value: str) -> Found:
+        """What of this has a fact, with a value as it is written."""
+        return self.narrow(Fact(name, ":", Written(value)))
 
     def facets(self, few: int = FEW) -> Facets:
         """The facts by which this can be narrowed, the values that most have first."""

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from piety.errors import PietyError
+from piety.objects.image import current
 from piety.objects.moments import exactly, time_of
 from piety.objects.past import Past
 from piety.objects.rollback import changes_something, kept_objects
@@ -20,6 +21,7 @@ from piety.objects.turnlog import LoggedTurn, TurnLog
 if TYPE_CHECKING:
     from piety.objects.image import Image
 
+SHOWN = 20  # turns, where nobody says how many
 COUNTED = 1000  # objects of a turn that are counted; a turn of a million takes seconds to go through
 
 
@@ -35,12 +37,18 @@ class Row:
 
     def __init__(self, turn: LoggedTurn) -> None:
         self.tid, self.who, self.what = turn.tid, turn.who, turn.what
+        self._place = turn.place
         self.objects = sum(1 for _ in islice(turn.records(), COUNTED + 1))
 
     @property
     def past(self) -> Past:
         """The world as this turn has left it."""
         return Past(self.tid, exactly(self.tid))
+
+    def numbers(self) -> list[bytes]:
+        """The numbers of the objects that it has changed, as far as they are counted."""
+        with current().storage.log() as log:
+            return [record.oid for record in islice(log.turn_from(self._place).records(), COUNTED)]
 
     def facts(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -52,6 +60,27 @@ class Row:
     def __repr__(self) -> str:
         count = f"{self.objects:5}" if self.objects <= COUNTED else f"{COUNTED}+"
         return f"{exactly(self.tid)}  {self.who:12}  {count}  {self.what}"
+
+
+class Turns:
+    """The turns that are asked for, the newest first; they are read from the log as one goes through them."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def __iter__(self) -> Iterator[Row]:
+        image = current()
+        with image.storage.log() as log:
+            for turn in _turns(image, log, self._query):
+                yield Row(turn)
+
+    def __repr__(self) -> str:
+        return "\n".join(str(row) for row in islice(self, SHOWN)) or "no turns"
+
+
+def turns(object: str | None = None, who: str | None = None, since: Any = None, all: bool = False) -> Turns:
+    """The turns, the newest first: those that changed an object, of somebody, since a moment; as `piety log`."""
+    return Turns(Query(object, who, since, all))
 
 
 def rows(image: Image, query: Query, most: int) -> list[Row]:

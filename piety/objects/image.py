@@ -438,6 +438,14 @@ class Image:
         """
         return self._turns.evaluator.run(source, bound)
 
+    def keep_result(self, value: Any) -> str:
+        """Keep what the turn that runs has given, as long as the image is open; a name for `result`."""
+        return self._turns.shown.keep(value)
+
+    def result(self, name: str) -> Any:
+        """What was kept under a name, to be used in the turn that runs; else `MISSING`."""
+        return self._turns.shown.get(name)
+
     def run_module(self, name: str, only_if_loaded: bool = False) -> None:
         """Run a module's source in this turn: in its namespace if it is imported already, else by importing it."""
         if self._turns.importer.is_loaded(name):

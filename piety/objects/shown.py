@@ -1,4 +1,4 @@
-"""`_` and `it`: the value that the shell showed last.
+"""`_` and `it`: the value that the shell showed last; and the results that somebody still looks at.
 
 They belong to the shell, so showing a value writes nothing.  But what is shown may be a part of something that is
 stored, and then `_.append(1)` may not be lost.  So the variables and objects that it may be a part of stay in memory,
@@ -16,6 +16,8 @@ from piety.objects.changes import Changes, is_immutable
 from piety.objects.variables import MISSING, Variables
 
 NAMES = ("_", "it")
+RESULT = "result "  # begins the name of a result, which no code can say
+RESULTS = 100  # that are kept
 
 
 class Shown:
@@ -26,6 +28,7 @@ class Shown:
         self._changes = changes
         self._values: dict[str, Any] = {}
         self.is_used = False  # whether this turn has used or set them
+        self._newest = 0  # the number of the newest result
         self._lives: list[Any] = []
         self._objects: list[Any] = []
 
@@ -51,9 +54,23 @@ class Shown:
 
     def show(self, value: Any) -> None:
         """At the end of a turn that showed `value`."""
-        self._values = dict.fromkeys(NAMES, value)
-        self._lives, self._objects = [], []
+        results = self._results()
+        self._values = {**results, **dict.fromkeys(NAMES, value)}
+        if not results:
+            self._lives, self._objects = [], []
         self.is_used = True
+
+    def keep(self, value: Any) -> str:
+        """Keep what a turn has given, as long as the system runs; the name under which it is found."""
+        self._newest += 1
+        name = f"{RESULT}{self._newest}"
+        self.set(name, value)
+        for old in list(self._results())[:-RESULTS]:
+            del self._values[old]
+        return name
+
+    def _results(self) -> dict[str, Any]:
+        return {name: value for name, value in self._values.items() if name not in NAMES}
 
     def hold(self) -> list[Any]:
         """After a commit, find what the values may be a part of now; the objects whose parts have to stay in memory."""

@@ -133,7 +133,7 @@ def fill_from(snapshot: Portable, user: str, tick: Tick) -> Filled:
 # -- a home of its own
 
 
-def fork(image: Image, when: str) -> Callable[[Tick], Filled]:
+def fork(image: Image, when: Any) -> Callable[[Tick], Filled]:
     """What makes the image of a new home, as this one was at a moment.  Raises `PietyError`."""
     found = find_moment(image, when)
     image.past(found.tid)  # which raises why it cannot be looked at

@@ -80,14 +80,14 @@ class TurnLog:
         end = self.end
         while end > BEGIN:
             (length,) = struct.unpack(">Q", os.pread(self._file, 8, end - 8))
-            turn = self._turn(end - 8 - length)
+            turn = self.turn_from(end - 8 - length)
             yield turn
             end = turn.place
 
     def forwards(self, place: int = BEGIN) -> Iterator[LoggedTurn]:
         """The turns, from the first on, or from the one that begins at a byte of the file."""
         while place < self.end:
-            turn = self._turn(place)
+            turn = self.turn_from(place)
             yield turn
             place = turn.end
 
@@ -105,9 +105,10 @@ class TurnLog:
     def turn_of(self, record: Record) -> LoggedTurn:
         """The turn that has written a record."""
         header = os.pread(self._file, DATA_HDR_LEN, record.place)
-        return self._turn(struct.unpack(DATA_HDR, header)[3])
+        return self.turn_from(struct.unpack(DATA_HDR, header)[3])
 
-    def _turn(self, place: int) -> LoggedTurn:
+    def turn_from(self, place: int) -> LoggedTurn:
+        """The turn that begins at a byte of the file."""
         head = os.pread(self._file, TRANS_HDR_LEN + 600, place)
         tid, length, status, who, what, extension = struct.unpack_from(TRANS_HDR, head)
         if len(head) < TRANS_HDR_LEN + who + what:

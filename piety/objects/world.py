@@ -34,6 +34,8 @@ class World(Persistent):
     extractors: tuple[tuple[Any, Any], ...] = ()  # a class or a media type, and a function: see `deriving.py`
     kept: Any = None  # OOBTree: path on the host -> `files.Node` that was kept from there, from the first on
     desks: Any = None  # OOBTree: name -> `browser.desks.Desk`, from the first on
+    commands: Any = None  # OOBTree: name -> keys, where, function or None; see `browser.commands`
+    drafts: Any = None  # OOBTree: module and name -> `objects.definitions.DefinitionDraft`, where one is edited
 
     def __init__(self) -> None:
         self.format = FORMAT

@@ -40,9 +40,11 @@ class Listing:
 
     def rows(self, most: int | None = None) -> list[Row]:
         """What is known of each task, as plain values; the times in seconds since the epoch."""
-        return [self._row(number, task) for number, task in islice(self._tasks.table.items(), most)]
+        return [self.row(task, number) for number, task in islice(self._tasks.table.items(), most)]
 
-    def _row(self, number: int, task: Task) -> Row:
+    def row(self, task: Task, number: int | None = None) -> Row:
+        """What is known of one."""
+        number = task.number if number is None else number
         if is_broken(task):
             values = (number, one_line(name_of_task(task), WIDEST), "broken", clip(type(task)), 0, 0.0, 0, None)
             return dict(zip(COLUMNS, values, strict=True))
@@ -66,14 +68,15 @@ def table(rows: list[Row]) -> str:
     """Rows as text, in columns."""
     if not rows:
         return "no tasks"
-    lines = [COLUMNS, *(tuple(_cell(name, row[name]) for name in COLUMNS) for row in rows)]
+    lines = [COLUMNS, *(tuple(shown_cell(name, row[name]) for name in COLUMNS) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-def _cell(name: str, value: Any) -> str:
+def shown_cell(name: str, value: Any) -> str:
+    """A value as it stands in the table."""
     if value is None:
         return ""
     if name == "next due":

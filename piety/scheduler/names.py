@@ -22,7 +22,11 @@ _MODULES = {
     "scheduler.output": "Transcript transcript",
     "scheduler.hooks": "hooks on_resume on_stop",
     "scheduler.watch": "turn_limit",
-    "browser.views": "Actions Code Form Forward Plot Table Tree view",
+    "objects.history": "turns",
+    "browser.commands": "command commands",
+    "browser.sources": "code",
+    "browser.anything": "search",
+    "browser.views": "Actions Code Form Forward Label Plot Table Tree view",
     "browser.drawing": "show",
     "scheduler.sessions": "fg job jobs leave terminal",
 }

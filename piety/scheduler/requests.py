@@ -132,10 +132,9 @@ class Work(Asked):
     """Work of ours that is done in a turn."""
 
     def __init__(
-        self, loop: Loop, work: Callable[[], Any], label: str, err: Tell | None, with_repr: bool = False
+        self, loop: Loop, work: Callable[[], Any], label: str, err: Tell | None, session: str = ""
     ) -> None:
-        super().__init__(loop, "", None, err)
-        self.with_repr = with_repr
+        super().__init__(loop, session, None, err)
         self.do = work  # type: ignore[method-assign]
         self.label = label
 
@@ -147,8 +146,7 @@ class Typing(Work):
     """
 
     def __init__(self, loop: Loop, session: str, work: Callable[[], Any], seen: Callable[[Any], object]) -> None:
-        super().__init__(loop, lambda: seen(work()), "typing", None)
-        self._session = session
+        super().__init__(loop, lambda: seen(work()), "typing", None, session)
 
 
 class Line(Asked):

@@ -88,13 +88,10 @@ class System:
         return self._ask(Evaluation(self.loop, source, user, show, show or value, session, ask, err))
 
     def work(
-        self, work: Callable[[], Any], label: str, err: Tell | None = None, with_repr: bool = False
+        self, work: Callable[[], Any], label: str, err: Tell | None = None, session: str = ""
     ) -> Future[Outcome]:
-        """Ask for a turn that does work of ours; `label` is what a person would call it.
-
-        The outcome has the repr of its value if that is asked for.
-        """
-        return self._ask(Work(self.loop, work, label, err, with_repr))
+        """Ask for a turn that does work of ours; `label` is what a person would call it, `session` the terminal."""
+        return self._ask(Work(self.loop, work, label, err, session))
 
     def type(
         self, work: Callable[[], Any], session: str, seen: Callable[[Any], object] = lambda value: None

@@ -1,0 +1,264 @@
+"""The widget in which a text is read and edited: what it draws is its sheet (`sheet.py`), and nothing else.
+
+What keys do here are commands (`text_commands.py`); only characters that are typed come in by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text as Styled
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from piety.browser import highlight
+from piety.browser.sheet import Sheet, Typed
+from piety.objects.edits import Place
+
+TAB = 4  # cells
+MARGIN = 2  # lines that are seen above and below the cursor
+NEAR = 1_000  # characters from the end of the window, at which more of the text is asked for
+
+
+class Editor(Widget, can_focus=True):
+    """A text, with a cursor and a selection."""
+
+    DEFAULT_CSS = "Editor { height: 1fr; width: 1fr; }"
+
+    class Wants(Message):
+        """It is to show a part of its text that it has not: what is around a line, or a place."""
+
+        def __init__(self, editor: Editor, line: int | None, place: Place) -> None:
+            super().__init__()
+            self.editor, self.line, self.place = editor, line, place
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sheet = Sheet()
+        self.tell: Callable[[Typed], object] = lambda typed: None  # who does what was typed
+        self.language = ""
+        self.is_editable = False
+        self.top = 0  # the number of the line that is shown first
+        self.left = 0  # cells that are not seen on the left
+        self._column: int | None = None  # the cell in which the cursor goes up and down
+        self._wanted: tuple[int | None, Place] | None = None
+        self._goal: tuple[Place, Place] | None = None  # where to go, and where the selection begins, once that is there
+        self._spans: tuple[object, list[list[highlight.Span]]] = (None, [])
+
+    # -- what is shown
+
+    def show(self) -> None:
+        """The sheet has changed."""
+        self._reach()
+        self._clamp()
+        self.refresh()
+
+    @property
+    def rows(self) -> int:
+        """How many lines can be seen."""
+        return max(self.size.height, 1)
+
+    def render_line(self, y: int) -> Strip:
+        """One line on the screen."""
+        width, sheet = self.size.width, self.sheet
+        line = self.top + y
+        if line > sheet.last_line:
+            return Strip.blank(width, self.rich_style)
+        string = sheet.line(line)[: self.left + width + 1]
+        shown, places = _shown(string)
+        styled = Styled(shown, style=self.rich_style, end="", no_wrap=True)
+        spans = self._coloured(y)
+        for start, end, style in spans:
+            if start < len(string):
+                styled.stylize(style, places[start], places[min(end, len(string))])
+        self._mark(styled, line, places)
+        segments = list(styled.render(self.app.console))
+        strip = Strip([Segment(text, style) for text, style, _control in segments])
+        strip = strip.crop(self.left, self.left + width) if self.left else strip
+        return strip.adjust_cell_length(width, self.rich_style)
+
+    def _coloured(self, y: int) -> list[highlight.Span]:
+        key = self.sheet.text, self.top, self.rows, self.sheet.window.line, self.language
+        if self._spans[0] != key:
+            above = min(highlight.ABOVE, self.top - self.sheet.window.line)
+            if above < 0:
+                return []
+            lines = [self.sheet.line(n) for n in range(self.top - above, self.top + self.rows)]
+            self._spans = key, highlight.spans(lines, self.language, above)
+        return self._spans[1][y] if y < len(self._spans[1]) else []
+
+    def _mark(self, styled: Styled, line: int, places: list[int]) -> None:
+        """Show the selection and the cursor."""
+        sheet = self.sheet
+        begin = sheet.start_of(line)
+        start, end = (place - begin for place in sheet.selection)
+        last = len(places) - 1
+        if start != end and start <= last and end >= 0:
+            if end > last:
+                styled.append(" ")
+            first = places[max(start, 0)]
+            styled.stylize(_SELECTED, first, places[end] if end <= last else len(styled.plain))
+        at = sheet.place - begin
+        if self.has_focus and sheet.line_of(sheet.place) == line and 0 <= at <= last:
+            if places[at] >= len(styled.plain):
+                styled.append(" ")
+            styled.stylize(Style(reverse=True), places[at], places[at] + 1)
+
+    # -- where one is
+
+    def go(self, place: Place, selecting: bool = False, keeps_column: bool = False) -> None:
+        """Go to a place, with a selection from where one was if one is selecting."""
+        sheet = self.sheet
+        sheet.place = max(min(place, sheet.end), sheet.window.start)
+        if not selecting:
+            sheet.anchor = sheet.place
+        if not keeps_column:
+            self._column = None
+        self._see_cursor()
+        self.refresh()
+
+    def go_to(self, place: Place, anchor: Place | None = None) -> None:
+        """Go to a place that may lie outside of the window; `anchor` is where the selection begins."""
+        sheet = self.sheet
+        self._goal = (place, place if anchor is None else anchor)
+        if sheet.window.has(place):
+            self._reach()
+        else:
+            self.want(None, place)
+
+    def _reach(self) -> None:
+        if self._goal is not None and self.sheet.window.has(self._goal[0]):
+            (place, anchor), self._goal = self._goal, None
+            self.go(place)
+            self.sheet.anchor = max(min(anchor, self.sheet.end), self.sheet.window.start)
+
+    def go_lines(self, by: int, selecting: bool = False) -> None:
+        """Go up or down by so many lines, in the same column."""
+        sheet = self.sheet
+        line = sheet.line_of(sheet.place)
+        if self._column is None:
+            self._column = cell_len(_shown(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
+        to = max(min(line + by, sheet.last_line), 0)
+        self.go(self._place_in(to, self._column), selecting, keeps_column=True)
+
+    def _place_in(self, line: int, cell: int) -> Place:
+        string = self.sheet.line(line)[: cell + 1]
+        shown, places = _shown(string)
+        for at in range(len(places) - 1):
+            if cell_len(shown[: places[at + 1]]) > cell:
+                return self.sheet.start_of(line) + at
+        return self.sheet.start_of(line) + len(string)
+
+    def scroll(self, by: int) -> None:
+        """Show what is above or below; the cursor stays where it is."""
+        self.top += by
+        self._clamp()
+        self.refresh()
+
+    def _see_cursor(self) -> None:
+        sheet = self.sheet
+        line = sheet.line_of(sheet.place)
+        margin = MARGIN if self.rows > 3 * MARGIN else 0
+        self.top = min(max(self.top, line - self.rows + 1 + margin), max(line - margin, 0))
+        cell = cell_len(_shown(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
+        width = max(self.size.width, 1)
+        if not self.left <= cell < self.left + width:
+            self.left = 0 if cell < width else cell - width // 2
+        self._clamp()
+
+    def _clamp(self) -> None:
+        """No line above the first or below the last; and ask for what is to be seen, and not there."""
+        sheet = self.sheet
+        self.top = max(min(self.top, sheet.last_line), 0)
+        first, last = sheet.window.line, sheet.window.line + len(sheet.starts) - 1
+        if self.top < first or min(self.top + self.rows - 1, sheet.last_line) > last:
+            self.want(self.top, sheet.place)
+        elif (sheet.place - NEAR < sheet.window.start > 0) or sheet.end < min(sheet.place + NEAR, sheet.window.size):
+            self.want(None, sheet.place)
+
+    def want(self, line: int | None, place: Place) -> None:
+        """Ask for another part of the text."""
+        if self._wanted != (line, place):
+            self._wanted = (line, place)
+            self.post_message(self.Wants(self, line, place))
+
+    def see(self) -> None:
+        """Show where the cursor is."""
+        self._see_cursor()
+        self.refresh()
+
+    # -- typing
+
+    def type(self, string: str, start: Place | None = None, end: Place | None = None) -> None:
+        """Put a string in place of what is selected, or of what is between two places of the window."""
+        if not self.is_editable:
+            return
+        sheet = self.sheet
+        first, last = sheet.selection
+        typed = sheet.type(first if start is None else start, last if end is None else end, string)
+        self._column = None
+        self.tell(typed)
+        self._see_cursor()
+        self.refresh()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Type what was pasted in the terminal."""
+        self.type(event.text.replace("\r\n", "\n").replace("\r", "\n"))
+        event.stop()
+
+    # -- the mouse
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Put the cursor there."""
+        self.go(self._place_at(event.x, event.y), selecting=event.shift)
+        self.capture_mouse()
+        event.stop()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Select up to there, while the button is held."""
+        if self.app.mouse_captured is self:
+            self.go(self._place_at(event.x, max(min(event.y, self.rows - 1), 0)), selecting=True)
+
+    def on_mouse_up(self, _event: events.MouseUp) -> None:
+        """The selection is made."""
+        self.release_mouse()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Show what is below."""
+        self.scroll(3)
+        event.stop()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Show what is above."""
+        self.scroll(-3)
+        event.stop()
+
+    def _place_at(self, x: int, y: int) -> Place:
+        return self._place_in(min(self.top + y, self.sheet.last_line), self.left + x)
+
+
+_SELECTED = Style(bgcolor="#44475a")
+
+
+def _shown(string: str) -> tuple[str, list[int]]:
+    """A line as it is shown, and where each of its characters stands there, and the end."""
+    if string.isascii() and string.isprintable():
+        return string, list(range(len(string) + 1))
+    parts, places, at, cells = [], [], 0, 0
+    for each in _printable(string):
+        places.append(at)
+        part = " " * (TAB - cells % TAB) if each == "\t" else each
+        parts.append(part)
+        at += len(part)
+        cells += cell_len(part)
+    return "".join(parts), [*places, at]
+
+
+def _printable(string: str) -> Iterator[str]:
+    for each in string:
+        yield each if each.isprintable() or each == "\t" else "\ufffd"

@@ -1,0 +1,89 @@
+"""Panes: parts of the screen, each with columns; and the room that they share."""
+
+from __future__ import annotations
+
+from textual.containers import HorizontalScroll
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
+
+from piety.browser.columns import Column
+from piety.browser.desks import Shown
+from piety.browser.tiles import Stack, Tile, regions
+
+NAME = 24  # characters of a reference by which a pane is called
+
+
+class Pane(HorizontalScroll, inherit_bindings=False):
+    """Objects side by side: each column shows what was opened in the one before."""
+
+    DEFAULT_CSS = """
+    Pane { border: round $surface-lighten-2; padding: 0; scrollbar-size-horizontal: 1; }
+    Pane:focus-within { border: round $accent; }
+    """
+
+    can_focus = False
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.columns: list[Column] = []
+        self.at = 0  # the column in which one was last
+        self.ahead: list[Shown] = []  # columns that one has gone back from, the nearest last
+
+    @property
+    def column(self) -> Column:
+        """The column that one is in, or was in last."""
+        for at, column in enumerate(self.columns):
+            if column.has_focus_within:
+                self.at = at
+        self.at = max(min(self.at, len(self.columns) - 1), 0)
+        return self.columns[self.at]
+
+    @property
+    def name_of(self) -> str:
+        """What is shown, in a few words."""
+        if not self.columns:
+            return ""
+        first = self.columns[0]
+        ref = first.address.ref
+        return ref if len(ref) <= NAME or first.sight is None else first.sight.head
+
+
+class Tiles(Widget):
+    """The room that the panes share."""
+
+    DEFAULT_CSS = "Tiles { height: 1fr; width: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tile: Tile = Stack((1,))
+        self.zoomed: int | None = None  # the pane that has all the room for a while
+        self._shared_out = _TileLayout(self)
+
+    @property
+    def layout(self) -> Layout:
+        """How the panes are laid out; Textual asks for it."""
+        return self._shared_out
+
+    @property
+    def shared(self) -> Tile:
+        """The tiles that are seen."""
+        return self.tile if self.zoomed is None else Stack((self.zoomed,))
+
+
+class _TileLayout(Layout):
+    name = "tiles"
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        """Each pane in its place."""
+        del parent, greedy
+        found = regions(self._tiles.shared, size.region)
+        return [
+            WidgetPlacement(found[pane.number], NULL_OFFSET, NULL_SPACING, pane)
+            for pane in children
+            if isinstance(pane, Pane) and pane.number in found
+        ]

@@ -1,0 +1,174 @@
+"""How what is done in an editor gets into the texts of the image, and back.
+
+What is typed is on the screen already; what else is done to a text (undo, replace, print it) is a turn, and comes back
+with where the cursor is to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from piety.browser.brief import clipped
+from piety.browser.inspecting import act, text_at, view_at
+from piety.browser.sheet import Typed, Window
+from piety.browser.views import Code
+from piety.objects import rope
+from piety.objects.edits import Place, Selection
+from piety.objects.reading import Reading, Where
+from piety.objects.searching import Found
+from piety.objects.texts import Text
+
+if TYPE_CHECKING:
+    from piety.browser.columns import Column
+    from piety.browser.desktop import Desktop
+    from piety.objects.image import Image
+
+LONGEST = 10_000  # characters of a repr that is put into a text
+
+
+def where_is(text: Reading, place: Place) -> Where:
+    """The line and the column of a place."""
+    line = rope.line_of(text.rope, place)
+    return line, place - rope.start_of_line(text.rope, line)
+
+
+def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
+    """Have done to the text what was typed; what follows within a second is written together with it."""
+    image, address, writer, title = desk.system.image, column.address, column.writer, column.wanted or ""
+
+    def work() -> Window:
+        text = text_at(image, address, title)
+        writer.type(text, typed)
+        return writer.window(text, typed.start)
+
+    future = desk.system.type(work, desk.name_of_desk, lambda window: desk.soon_here(_take, desk, column, window))
+    desk.soon(_finish(desk, column, future))
+
+
+def change(
+    desk: Desktop,
+    work: Callable[[Text, Place, Place], Selection | None],
+    label: str,
+    column: Column | None = None,
+) -> None:
+    """Change the text of a column in a turn: `work(text, start, end)` with what is selected.
+
+    It may give what is to be selected then; else that is where the text says that its author has the cursor.
+    """
+    column = column or desk.column
+    image, address, writer, title = desk.system.image, column.address, column.writer, column.wanted or ""
+    marked = column.editor.sheet.marked()
+
+    def whole() -> None:
+        text = text_at(image, address, title)
+        selection = work(text, *writer.place(text, marked)) or text.selection()
+        window = writer.window(text, 0 if selection is None else selection[1], selection)
+        desk.soon_here(_take, desk, column, window, True)
+
+    future = desk.system.work(whole, clipped(label, 60), desk.say_from_anywhere, session=desk.name_of_desk)
+    desk.soon(_finish(desk, column, future))
+
+
+def _take(desk: Desktop, column: Column, window: Window, sees: bool = False) -> None:
+    if column in desk.columns() and not desk.is_over:
+        column.editor.sheet.take(window)
+        column.editor.show()
+        if sees:
+            column.editor.see()
+
+
+async def _finish(desk: Desktop, column: Column, future: Any) -> None:
+    outcome = await asyncio.wrap_future(future)
+    if outcome.error is not None:
+        desk.tell(outcome)
+        column.forget_typing()
+        desk.ask_for(column)
+    elif outcome.output:
+        desk.tell(outcome)
+
+
+def put_result(desk: Desktop, source: str) -> None:
+    """Evaluate a source, and write what it gives behind what is selected; else tell it."""
+    column = desk.column
+    image, address = desk.system.image, column.address
+    is_editable = column.editor.is_editable
+    sheet = column.editor.sheet
+    if sheet.anchor == sheet.place:
+        sheet.place = sheet.anchor = sheet.end_of(sheet.line_of(sheet.place))
+
+    def work(text: Text, _start: Place, end: Place) -> Selection:
+        string = _told(act(image, address, source))
+        text.edit([(end, end, string)])
+        return end, end + len(string)
+
+    if is_editable:
+        change(desk, work, source, column)
+    else:
+        desk.work(lambda: print(_told(act(image, address, source)).strip()), source, column)
+
+
+def _told(value: Any) -> str:
+    string = repr(value)
+    return f" {string[:LONGEST]}{'...' if len(string) > LONGEST else ''}"
+
+
+def save(desk: Desktop) -> None:
+    """Save the text of a column.  If that fails, the cursor goes to the line where it does, and the text stays."""
+    column = desk.column
+    image, address, title = desk.system.image, column.address, column.wanted or ""
+    lines: list[int] = []
+
+    def work() -> None:
+        data = view_at(image, address, title)
+        text = data.source if type(data) is Code else data
+        if type(data) is Code and data.save is not None:
+            try:
+                print(data.save() or "saved")
+            except Exception as error:
+                lines.extend(_lines_of(error, data))
+                raise
+        elif isinstance(text, Text) and text.file is not None:
+            print(f"{text.save():,} bytes in {text.file}")
+        else:
+            print("it is in the image, so it is kept; there is nothing to save it to")
+
+    def then(outcome: Any) -> None:
+        if outcome.error is not None and lines:
+            editor = column.editor
+            editor.go(editor.sheet.start_of(lines[0]))
+            editor.see()
+        desk.follow()
+
+    desk.work(work, f"save {column.address.ref}", column, then=then)
+
+
+def _lines_of(error: BaseException, code: Code) -> list[int]:
+    """The number of the line in which an error lies, in the characters of a code: none, or one."""
+    from piety.objects.tracebacks import frames_of
+
+    if code.file is None:
+        return []
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return [max(error.lineno - 1 - code.first, 0)]
+    found = [line for frame, line in frames_of(error) if frame.f_code.co_filename == code.file]
+    return [max(found[-1] - 1 - code.first, 0)] if found else []
+
+
+async def next_match(desk: Desktop, column: Column, pattern: str) -> tuple[Place, Place] | None:
+    """Where a pattern matches next in the text of a column; from the end on to the beginning.  Raises `PietyError`."""
+    address, title = column.address, column.wanted or ""
+    sheet = column.editor.sheet
+    start = sheet.place if not sheet.selected else sheet.selection[0] + 1
+
+    def work(image: Image) -> tuple[Place, Place] | None:
+        with image.look():
+            data = view_at(image, address, title)
+            text = data.source if type(data) is Code else data
+            text = text if isinstance(text, Reading) else Text(str(text))
+            found: Found | None = text.find(pattern, where_is(text, min(start, len(text)))) or text.find(pattern)
+            return None if found is None else (found.first, found.last)
+
+    found: tuple[Place, Place] | None = await desk.call(work, "a search")
+    return found
