@@ -10,12 +10,14 @@ from rich.text import Text as Styled
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from piety.browser.brief import clipped
+from piety.browser.oneline import OneLine
 from piety.browser.rows import Rows
 
 MOST = 100  # that are shown
+AHEAD = 0.3  # seconds that the keys behind Enter wait for what it leads to
 
 
 class Choice(NamedTuple):
@@ -28,10 +30,11 @@ class Choice(NamedTuple):
 
 
 Find = Callable[[str], Awaitable[list[Choice]]]
+Take = Callable[[Any], Awaitable[None]]
 
 
-class Choosing(ModalScreen[Any]):
-    """The list; `find` gives the choices for what is written."""
+class Choosing(ModalScreen[None]):
+    """The list; `find` gives the choices for what is written, and `take` is called with what the chosen one means."""
 
     DEFAULT_CSS = """
     Choosing { align: center top; background: $background 40%; }
@@ -46,26 +49,21 @@ class Choosing(ModalScreen[Any]):
     AUTO_FOCUS = "Input"
     BINDINGS = []  # noqa: RUF012  # as Textual wants it
 
-    def __init__(self, question: str, find: Find) -> None:
+    def __init__(self, question: str, find: Find, take: Take) -> None:
         super().__init__()
-        self._question, self._find = question, find
+        self._question, self._find, self._take = question, find, take
         self._choices: list[Choice] = []
         self._asked: asyncio.Task[None] | None = None
         self._is_decided = False  # whether the first is taken as soon as it is known
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Input(placeholder=self._question, compact=True)
+            yield OneLine(self._question)
             yield Rows()
             yield Static("Enter takes it  Up, Down  Esc back", markup=False)
 
     def on_mount(self) -> None:
         self._ask("")
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Other choices."""
-        event.stop()
-        self._ask(event.value)
 
     def _ask(self, words: str) -> None:
         if self._asked is not None:
@@ -74,36 +72,41 @@ class Choosing(ModalScreen[Any]):
 
     async def _show(self, words: str) -> None:
         self._choices = (await self._find(words))[:MOST]
-        self._asked = None
         wide = max((len(each.name) for each in self._choices), default=0)
         self.query_one(Rows).show([_line(each, min(wide, 40)) for each in self._choices], 0)
+        self._asked = None
         if self._is_decided:
-            self._take()
+            await self._end()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take what is chosen; if it is not known yet, as soon as it is."""
-        event.stop()
-        self._is_decided = True
-        if self._asked is None:
-            self._take()
-
-    def on_rows_opened(self, event: Rows.Opened) -> None:
+    async def on_rows_opened(self, event: Rows.Opened) -> None:
         """One was clicked."""
         event.stop()
-        self._take()
+        await self._end()
 
-    def _take(self) -> None:
+    async def _end(self) -> None:
+        """Take the one that is chosen, if there is one."""
         at = self.query_one(Rows).at
-        self.dismiss(self._choices[at].meant if at < len(self._choices) else None)
+        if self.is_current:
+            self.dismiss()
+            if at < len(self._choices):
+                await self._take(self._choices[at].meant)
 
-    def pressed(self, key: str) -> bool:
-        """Whether a key meant something here."""
-        rows = self.query_one(Rows)
+    async def pressed(self, key: str, character: str | None) -> bool:
+        """Do what a key means here; whether it means anything."""
+        rows, line = self.query_one(Rows), self.query_one(OneLine)
         if key == "escape":
-            self.dismiss(None)
+            self.dismiss()
+        elif key == "enter" and not self._is_decided:
+            self._is_decided = True
+            if self._asked is None:
+                await self._end()
+            else:  # what is typed behind it is for what it leads to
+                await asyncio.wait({self._asked}, timeout=AHEAD)
         elif key in ("up", "down", "pageup", "pagedown"):
             by = 1 if "down" in key else -1
             rows.choose(rows.at + (by * rows.page if "page" in key else by))
+        elif line.pressed(key, character):
+            self._ask(line.value)
         else:
             return False
         return True

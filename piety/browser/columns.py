@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from rich.text import Text as Styled
@@ -70,20 +71,13 @@ class Column(Vertical):
     """One object: what it is, its views, and the rows or the characters of one."""
 
     DEFAULT_CSS = """
-    Column { width: 1fr; min-width: 30; height: 1fr; border-left: solid $surface-lighten-2; padding: 0 1 0 0; }
+    Column { width: 1fr; min-width: 26; height: 1fr; border-left: solid $surface-lighten-2; padding: 0 1 0 0; }
     Column:first-child { border-left: none; }
     Column .head { height: 1; text-style: bold; color: $text-muted; }
     Column:focus-within .head { color: $text-accent; }
     Column .titles { height: 1; color: $text-muted; }
     Column .above { height: 1; text-style: underline; }
     """
-
-    class Resized(Message):
-        """There is room for more, or less."""
-
-        def __init__(self, column: Column) -> None:
-            super().__init__()
-            self.column = column
 
     def __init__(self, shown: Shown) -> None:
         super().__init__()
@@ -100,6 +94,8 @@ class Column(Vertical):
         self.asked: asyncio.Task[None] | None = None
         self.is_slow = False  # whether it took so long that it is not asked for anew by itself
         self.around = Around(shown.row)  # the part of a text that is asked for
+        self.has_room: Callable[[Column], object] = lambda column: None  # called when its width is known, or another
+        self.is_there = asyncio.Event()  # whether something is shown, or it was waited for long enough
 
     def compose(self) -> ComposeResult:
         yield from (self._head, self.titles, self._above, self.table, self.editor)
@@ -109,7 +105,7 @@ class Column(Vertical):
 
     def on_resize(self, _event: events.Resize) -> None:
         """What is shown is as wide as the column; so this comes before anything is shown."""
-        self.post_message(self.Resized(self))
+        self.has_room(self)
 
     @property
     def body(self) -> Any:
@@ -126,6 +122,7 @@ class Column(Vertical):
         if sight == self.sight and sight.window is None:
             return
         before, self.sight, self.wanted = self.sight, sight, sight.title
+        self.is_there.set()
         self._head.update(sight.head)
         self.titles.show(sight.titles, sight.title)
         has_focus = self.table.has_focus or self.editor.has_focus
@@ -187,14 +184,13 @@ class Column(Vertical):
     def forget_typing(self) -> None:
         """What was typed did not come to anything: take the text as it is."""
         self.writer = Writer()
+        self.editor.sheet.forget()
 
     def where(self) -> Around:
         """The part of the text that is to be asked for now."""
-        editor = self.editor
-        line = editor.sheet.line_of(editor.sheet.place)
         if self.sight is None or not self.is_text:
             return self.around
-        return Around(editor.sheet.place, None if editor.top <= line < editor.top + editor.rows else editor.top)
+        return Around(*self.editor.wanted, self.editor.sheet.known)
 
 
 def instead(said: str, width: int) -> Sight:

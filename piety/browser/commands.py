@@ -25,7 +25,7 @@ from piety.objects.image import current
 if TYPE_CHECKING:
     from piety.objects.image import Image
 
-ANYWHERE, ROWS, TEXT = "anywhere", "rows", "text"
+ANYWHERE, ROWS, TEXT, LINE = "anywhere", "rows", "text", "line"
 
 
 class Doing(NamedTuple):
@@ -61,9 +61,9 @@ class Keys:
         self._found = {(each.where, key): each for each in doings for key in each.keys}
         self._begun = {key.partition(".")[0] for each in doings for key in each.keys if "." in key[1:]}
 
-    def find(self, key: str, where: str) -> Doing | None:
-        """The command of a key."""
-        return self._found.get((where, key)) or self._found.get((ANYWHERE, key))
+    def find(self, key: str, where: str, is_only_there: bool = False) -> Doing | None:
+        """The command of a key, where one is; a character that can be typed is never one of anywhere."""
+        return self._found.get((where, key)) or (None if is_only_there else self._found.get((ANYWHERE, key)))
 
     def begins(self, key: str) -> bool:
         """Whether another key has to follow this one."""
@@ -194,7 +194,7 @@ commands = Commands()
 def command(name: str, key: str = "", where: str = ANYWHERE) -> Callable[[Any], Any]:
     """Make a function of the image a command: it is given the object of the column; see above."""
     if where not in (ANYWHERE, ROWS, TEXT):
-        raise PietyError(f"where={where!r}: a key is one of its own in {ROWS!r}, in a {TEXT!r}, or {ANYWHERE!r}")
+        raise PietyError(f"where={where!r}: a key is that of a command in {ROWS!r}, in a {TEXT!r}, or {ANYWHERE!r}")
     if name in BUILT_IN:
         raise PietyError(f'there is a command {name!r} already; for other keys: commands[{name!r}].keys = "..."')
 

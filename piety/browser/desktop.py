@@ -11,6 +11,7 @@ meanwhile comes when it is over, and what is typed into a text is seen at once (
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -29,16 +30,18 @@ import piety.browser.tool_commands  # noqa: F401  # the commands that there are
 from piety.browser.brief import clipped
 from piety.browser.choosing import Choosing
 from piety.browser.columns import PAGE, Column, Titles, instead, why
-from piety.browser.commands import BUILT_IN, ROWS, TEXT, Doing, Keys, doings_of, perform
+from piety.browser.commands import BUILT_IN, LINE, ROWS, TEXT, Doing, Keys, doings_of, perform
 from piety.browser.desks import Layout, Saving, Shown, layout_of, layout_on
 from piety.browser.editor import Editor
 from piety.browser.inspecting import Address, Around, Sight, act, address_of, look
+from piety.browser.oneline import OneLine
 from piety.browser.panes import Pane, Tiles
 from piety.browser.rows import Rows
 from piety.browser.screens import SocketDriver
 from piety.browser.tiles import seen, stack_of
 from piety.browser.writing import type_into
 from piety.errors import PietyError
+from piety.objects.edits import Place
 from piety.objects.turns import Outcome
 from piety.scheduler.system import System
 
@@ -49,6 +52,7 @@ LOOK = 0.1  # seconds between two looks whether something has changed, and what 
 QUIET = 0.5  # seconds after which what is shown is written, if nothing more has changed
 PATIENCE = 1.0  # seconds in which one who leaves waits until it is written what was shown
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
+AHEAD = 0.5  # seconds that a key waits for the column that it is for, once
 LONG = 0.3  # seconds from which on it is told that a turn runs
 HELP = "Enter opens  Left back  Tab view  : evaluate  Ctrl-G anything  F1 a key  Ctrl-\\ leave"
 IN_TEXT = "Ctrl-D do  Ctrl-P print  Ctrl-O inspect  Ctrl-S save  Ctrl-G anything  Esc back"
@@ -87,6 +91,8 @@ class Desktop(App[None]):
         self._since: float | None = None  # when the turn that runs was first seen
         self._works: set[asyncio.Task[Any]] = set()  # nobody waits for these
         self._answer: asyncio.Future[str | None] | None = None  # of what is asked in the line
+        self._command: asyncio.Task[Any] | None = None  # that was begun last
+        self._waits: asyncio.Future[None] | None = None  # done when that waits for somebody
         self._about: Column | None = None  # the column that what is written in the line is about
         self.sought = ""  # what was searched for in a text last
 
@@ -96,7 +102,8 @@ class Desktop(App[None]):
         yield Static(id="said", markup=False)
         with Horizontal(id="asking"):
             yield Static(id="question", markup=False)
-            yield Input(id="line", placeholder=": evaluate, with self", compact=True, select_on_focus=False)
+            self._line = OneLine(": evaluate, with self", id="line")
+            yield self._line
         yield Static(id="state", markup=False)
 
     def on_mount(self) -> None:
@@ -131,14 +138,15 @@ class Desktop(App[None]):
             await self._mount(Pane(number), columns)
         pane = self.panes.get(layout.pane) or next(iter(self.panes.values()))
         pane.at = layout.column
-        self.query_one("#line", Input).value = layout.line
+        self._line.write(layout.line)
         self.arrange(pane)
 
-    def soon(self, work: Coroutine[Any, Any, Any]) -> None:
+    def soon(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do this beside all else; a mistake in it is told, and ends nothing."""
         task = asyncio.get_running_loop().create_task(work)
         self._works.add(task)
         task.add_done_callback(self._is_done)
+        return task
 
     def _is_done(self, task: asyncio.Task[Any]) -> None:
         self._works.discard(task)
@@ -232,6 +240,8 @@ class Desktop(App[None]):
     async def _add(self, pane: Pane, column: Column) -> None:
         pane.columns.append(column)
         column.editor.tell = partial(type_into, self, column)
+        column.editor.get = partial(self._get, column)
+        column.has_room = self.ask_for
         await pane.mount(column)  # it is asked for when its width is known
 
     async def open_column(self, address: Address, after: Column, title: str | None = None) -> None:
@@ -277,26 +287,38 @@ class Desktop(App[None]):
             column.around = around
         column.asked = asyncio.get_running_loop().create_task(self._load(column, around or column.where()))
 
+    def _get(self, column: Column, place: Place, line: int | None) -> None:
+        """Ask for another part of the text."""
+        self.ask_for(column, Around(place, line, column.editor.sheet.known))
+
     async def _load(self, column: Column, around: Around) -> None:
         address, title, rows, writer = column.address, column.wanted, column.rows, column.writer
         width = max(column.content_size.width, 20)
 
-        def work(image: Image) -> tuple[Sight, float]:
+        this = asyncio.current_task()
+
+        def work(image: Image) -> None:
             begin = perf_counter()
-            return look(image, address, title, width, rows, writer, around), perf_counter() - begin
+            sight = look(image, address, title, width, rows, writer, around)
+            # At once, so that what is shown of a text comes in the order in which it was so.
+            self.soon_here(self._show, column, this, sight, perf_counter() - begin)
 
         future = self.system.call(work, "a look")
         try:
-            sight, seconds = await asyncio.shield(asyncio.wrap_future(future))
-            column.is_slow = seconds > SLOW
+            await asyncio.shield(asyncio.wrap_future(future))
         except asyncio.CancelledError:  # something else is wanted by now
             self.system.withdraw(future)
             raise
         except BaseException as error:  # somebody's code: also SystemExit, which would end this whole loop
-            sight = instead("it was interrupted" if isinstance(error, KeyboardInterrupt) else why(error), width)
-        if column in self.columns() and not self.is_over:
+            said = "it was interrupted" if isinstance(error, KeyboardInterrupt) else why(error)
+            self._show(column, this, instead(said, width), 0.0)
+
+    def _show(self, column: Column, asked: asyncio.Task[None] | None, sight: Sight, seconds: float) -> None:
+        if column.asked is asked and column in self.columns() and not self.is_over:
+            column.is_slow = seconds > SLOW
             column.show(sight)
             self._settle(column)
+            self.show_titles()
 
     def _settle(self, column: Column) -> None:
         """If it was to be the focus before one knew of what."""
@@ -361,7 +383,7 @@ class Desktop(App[None]):
     def layout_now(self) -> Layout:
         """What is on this desktop."""
         panes = {number: tuple(column.shown for column in pane.columns) for number, pane in self.panes.items()}
-        line = "" if self._answer is not None else self.query_one("#line", Input).value
+        line = "" if self._answer is not None else self._line.value
         return Layout(self.tiles.tile, panes, self.pane.number, self.pane.at, line)
 
     def _write(self, layout: Layout) -> Saving:
@@ -408,17 +430,20 @@ class Desktop(App[None]):
     async def _pressed(self, event: events.Key) -> bool:
         key = name_of_key(event)
         if isinstance(self.screen, Choosing):
-            return self.screen.pressed(key)
+            return await self.screen.pressed(key, event.character)
+        await self._wait_for_column()
         in_line, in_text = isinstance(self.focused, Input), isinstance(self.focused, Editor)
-        if self._begun:
+        is_second = bool(self._begun)
+        if is_second:
             key, self._begun = f"{self._begun}.{key}", ""
-        elif self.keys.begins(key) and not (in_line and event.is_printable):
+        elif self.keys.begins(key) and not event.is_printable:
             self._begun = key
             return True
-        if in_line and (event.is_printable or key in ("left", "right", "home", "end", "backspace", "delete", "enter")):
-            return False
-        where = "" if in_line else TEXT if in_text else ROWS
-        doing, selecting = self.keys.find(key, where), False
+        elif in_line and await self._line_takes(key, event.character):
+            return True
+        is_character = in_text and event.is_printable and not is_second  # which is typed, unless it is a key of texts
+        where = LINE if in_line else TEXT if in_text else ROWS
+        doing, selecting = self.keys.find(key, where, is_character), False
         if doing is None and "shift+" in key:
             doing, selecting = self.keys.find(key.replace("shift+", ""), where), True
             doing = doing if doing is not None and doing.is_moving else None
@@ -427,11 +452,24 @@ class Desktop(App[None]):
             await self._tell_key(key, doing)
         elif doing is not None:
             await self.do(doing, selecting)
-        elif in_text and event.is_printable and event.character:
+        elif is_character and event.character:
             self.column.editor.type(event.character)
         else:
-            return "." in key[1:]
+            return is_second
         return True
+
+    async def _wait_for_column(self) -> None:
+        """One who types fast means what is about to be seen; a turn that runs is not waited for."""
+        if not self.panes or isinstance(self.focused, Input):
+            return
+        column = self.column
+        for event in (column.is_there, column.editor.arrived):
+            if not event.is_set():
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(event.wait(), AHEAD)
+                    continue
+                event.set()
+                column.editor.stay()
 
     async def do(self, doing: Doing, selecting: bool = False) -> None:
         """Do a command.  Before there is a pane, one can only leave."""
@@ -451,11 +489,22 @@ class Desktop(App[None]):
             return
         try:
             found = doing.function(self, selecting) if doing.is_moving else doing.function(self)
-            if inspect.isawaitable(found):
-                self.soon(found)  # type: ignore[arg-type]
-                await asyncio.sleep(0)  # it has begun before the next key comes
+            if inspect.iscoroutine(found):  # the next key comes when it is done, or waits for somebody
+                self._command = self.soon(found)
+                await self._until_it_waits()
         except PietyError as error:
             self.say(str(error))
+
+    async def _until_it_waits(self) -> None:
+        """Until the command that was begun last is done, or waits for somebody."""
+        self._waits = self._home_loop.create_future()
+        if self._command is not None:
+            await asyncio.wait({self._command, self._waits}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _wait_no_more(self) -> None:
+        """The command that was begun last goes on later: other keys may come."""
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
 
     async def _tell_key(self, key: str, doing: Doing | None) -> None:
         if doing is None:
@@ -471,29 +520,28 @@ class Desktop(App[None]):
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(None)
         answer = self._answer = self._home_loop.create_future()
-        line, told = self.query_one("#line", Input), self.query_one("#question", Static)
+        line, told = self._line, self.query_one("#question", Static)
         told.update(question)
         told.display = True
-        before, line.value = line.value, begun
-        line.cursor_position = len(begun)
+        self._wait_no_more()
+        before = line.value
+        line.write(begun)
         self.screen.set_focus(line)
         try:
             return await answer
         finally:
             if self._answer is answer:
                 told.display, self._answer = False, None
-                line.value = before
+                line.write(before)
                 if isinstance(self.focused, Input):
                     self.back_to_column()
 
     def write_line(self, begun: str = "") -> None:
         """Write something to be evaluated, with `self` bound to the object of this column."""
-        line = self.query_one("#line", Input)
         self._about = self.column
-        self.screen.set_focus(line)  # at once: what is typed next goes there
+        self.screen.set_focus(self._line)  # at once: what is typed next goes there
         if begun:
-            line.value = begun
-            line.cursor_position = len(begun)
+            self._line.write(begun)
 
     def back_to_column(self) -> None:
         """Leave the line."""
@@ -508,14 +556,22 @@ class Desktop(App[None]):
             return True
         return False
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    async def _line_takes(self, key: str, character: str | None) -> bool:
+        """Whether a key means something in the line; Enter is the end of it."""
+        if key == "enter" and not self.tells_key:
+            await self._take_line()
+            return True
+        return self._line.pressed(key, character)
+
+    async def _take_line(self) -> None:
         """What was written is an answer, or else evaluated."""
-        source = event.value
+        source = self._line.value
         if self._answer is not None:
             if not self._answer.done():
                 self._answer.set_result(source)
+                await self._until_it_waits()
             return
-        event.input.value = ""
+        self._line.write("")
         if source.strip():
             self.say("")
             self.evaluate(source)
@@ -577,6 +633,7 @@ class Desktop(App[None]):
 
     async def call(self, work: Callable[[Image], Any], label: str) -> Any:
         """Call something of ours with the image, between two turns; what it gives.  Raises what it raises."""
+        self._wait_no_more()
         return await asyncio.wrap_future(self.system.call(work, label))
 
     # -- what Textual tells
@@ -603,17 +660,6 @@ class Desktop(App[None]):
         column.wanted, column.rows = title, PAGE
         column.titles.show(column.sight.titles if column.sight else (), title)
         self.ask_for(column)
-
-    def on_editor_wants(self, event: Editor.Wants) -> None:
-        """A text is to be seen where it is not there yet."""
-        for column in self.columns():
-            if column.editor is event.editor:
-                self.ask_for(column, Around(event.place, event.line))
-
-    def on_column_resized(self, event: Column.Resized) -> None:
-        """A column is there, or has another width."""
-        if event.column in self.columns():
-            self.ask_for(event.column)
 
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
         """One is somewhere else."""

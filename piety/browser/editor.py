@@ -5,6 +5,7 @@ What keys do here are commands (`text_commands.py`); only characters that are ty
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from rich.cells import cell_len
@@ -12,7 +13,6 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text as Styled
 from textual import events
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -30,17 +30,13 @@ class Editor(Widget, can_focus=True):
 
     DEFAULT_CSS = "Editor { height: 1fr; width: 1fr; }"
 
-    class Wants(Message):
-        """It is to show a part of its text that it has not: what is around a line, or a place."""
-
-        def __init__(self, editor: Editor, line: int | None, place: Place) -> None:
-            super().__init__()
-            self.editor, self.line, self.place = editor, line, place
-
     def __init__(self) -> None:
         super().__init__()
         self.sheet = Sheet()
         self.tell: Callable[[Typed], object] = lambda typed: None  # who does what was typed
+        self.get: Callable[[Place, int | None], object] = lambda place, line: None  # who gets another part of the text
+        self.arrived = asyncio.Event()  # whether one is where one was to go
+        self.arrived.set()
         self.language = ""
         self.is_editable = False
         self.top = 0  # the number of the line that is shown first
@@ -48,6 +44,7 @@ class Editor(Widget, can_focus=True):
         self._column: int | None = None  # the cell in which the cursor goes up and down
         self._wanted: tuple[int | None, Place] | None = None
         self._goal: tuple[Place, Place] | None = None  # where to go, and where the selection begins, once that is there
+        self._line_goal: tuple[int, bool] | None = None  # the same with a line, and whether one selects on the way
         self._spans: tuple[object, list[list[highlight.Span]]] = (None, [])
 
     # -- what is shown
@@ -129,13 +126,34 @@ class Editor(Widget, can_focus=True):
         if sheet.window.has(place):
             self._reach()
         else:
+            self.arrived.clear()
             self.want(None, place)
 
     def _reach(self) -> None:
+        if self._line_goal is not None and self.sheet.has_line(self._line_goal[0]):
+            line, selecting = self._line_goal
+            self._line_goal = None
+            self.go(self._place_in(line, self._column or 0), selecting, keeps_column=True)
         if self._goal is not None and self.sheet.window.has(self._goal[0]):
             (place, anchor), self._goal = self._goal, None
             self.go(place)
             self.sheet.anchor = max(min(anchor, self.sheet.end), self.sheet.window.start)
+        if self._goal is None and self._line_goal is None:
+            self.arrived.set()
+
+    def stay(self) -> None:
+        """Go nowhere else."""
+        self._goal = self._line_goal = None
+        self.arrived.set()
+
+    @property
+    def wanted(self) -> tuple[Place, int | None]:
+        """The part of the text that is to be there: around a place, or a line."""
+        place = self.sheet.place if self._goal is None else self._goal[0]
+        line = self.sheet.line_of(self.sheet.place)
+        if self._line_goal is not None:
+            return place, self._line_goal[0]
+        return place, None if self._goal is not None or self.top <= line < self.top + self.rows else self.top
 
     def go_lines(self, by: int, selecting: bool = False) -> None:
         """Go up or down by so many lines, in the same column."""
@@ -143,8 +161,15 @@ class Editor(Widget, can_focus=True):
         line = sheet.line_of(sheet.place)
         if self._column is None:
             self._column = cell_len(_shown(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
+        line = line if self._line_goal is None else self._line_goal[0]
         to = max(min(line + by, sheet.last_line), 0)
-        self.go(self._place_in(to, self._column), selecting, keeps_column=True)
+        if sheet.has_line(to):
+            self._line_goal = None
+            self.go(self._place_in(to, self._column), selecting, keeps_column=True)
+        else:
+            self._line_goal = to, selecting
+            self.arrived.clear()
+            self.want(to, sheet.place)
 
     def _place_in(self, line: int, cell: int) -> Place:
         string = self.sheet.line(line)[: cell + 1]
@@ -160,7 +185,13 @@ class Editor(Widget, can_focus=True):
         self._clamp()
         self.refresh()
 
+    def on_resize(self, _event: events.Resize) -> None:
+        """The cursor is seen."""
+        self.see()
+
     def _see_cursor(self) -> None:
+        if not self.size.area:  # it is not on the screen yet
+            return
         sheet = self.sheet
         line = sheet.line_of(sheet.place)
         margin = MARGIN if self.rows > 3 * MARGIN else 0
@@ -185,7 +216,7 @@ class Editor(Widget, can_focus=True):
         """Ask for another part of the text."""
         if self._wanted != (line, place):
             self._wanted = (line, place)
-            self.post_message(self.Wants(self, line, place))
+            self.get(place, line)
 
     def see(self) -> None:
         """Show where the cursor is."""

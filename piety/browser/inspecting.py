@@ -70,6 +70,7 @@ class Around(NamedTuple):
 
     place: Place = 0
     line: int | None = None
+    known: int = 0  # how much of what others have done to it is known: see `sheet.py`
 
 
 def look(
@@ -115,7 +116,7 @@ def _window(text: Reading | str, writer: Writer, around: Around) -> Window:
     characters = text.rope if isinstance(text, Reading) else rope.build([text])
     place = around.place if around.line is None else rope.start_of_line(characters, around.line)
     if isinstance(text, Text):
-        return writer.window(text, place)
+        return writer.window(text, place, around.known)
     return window_of(characters, place)
 
 

@@ -21,6 +21,7 @@ from piety.objects.rope import Rope
 from piety.objects.texts import Text
 
 LINES = 200  # above the cursor and below it
+KEPT = 1_000  # edits of others that are known, of one who only reads
 MOST = 50_000  # characters before it and behind it: of one long line there are no more
 
 
@@ -32,9 +33,10 @@ class Window(NamedTuple):
     line: int = 0  # and of the line in which that stands
     lines: int = 1  # of the whole text; what is behind the last line end counts as one
     size: int = 0  # characters of the whole text
-    is_new: bool = True  # whether what was typed and not answered is not to be put on top
+    epoch: int = 0  # another one says that how places have moved is not known, and what was typed is not in it
     answered: int = 0  # the number of the last change that was typed and is in it
-    others: tuple[Edit, ...] = ()  # what others have done since the window before
+    others: tuple[Edit, ...] = ()  # what others have done
+    first: int = 0  # the number of the first of that
     selection: Selection | None = None  # where the cursor is to go
 
     def has(self, place: Place) -> bool:
@@ -83,35 +85,40 @@ class Sheet:
         self.pending: list[Typed] = []
         self.place: Place = 0
         self.anchor: Place = 0
-        self._known = self._number = 0
+        self.known = 0  # how much of what others have done is in it
+        self._number = 0
 
     def type(self, start: Place, end: Place, string: str) -> Typed:
         """Type a string in place of these characters of the window; the cursor stands behind it."""
         self._number += 1
-        typed = Typed(self._number, start, end, string, self._known)
+        typed = Typed(self._number, start, end, string, self.known)
         self.pending.append(typed)
         self._put(typed)
         self._split()
         self.place = self.anchor = start + len(string)
         return typed
 
+    def forget(self) -> None:
+        """What was typed and is not answered came to nothing."""
+        self.pending, self.known = [], 0
+
     def marked(self) -> Typed:
         """What is selected, for one who looks for it later."""
-        return Typed(0, *self.selection, "", self._known)
+        return Typed(0, *self.selection, "", self.known)
 
     def take(self, window: Window) -> None:
         """The text is now so."""
-        if window.is_new:
-            self.pending, self._known = [], 0
+        if window.epoch != self.window.epoch:
+            self.pending, self.known = [], window.first + len(window.others)
         else:
             self.pending = [each for each in self.pending if each.number > window.answered]
-            for other in window.others:
+            for other in window.others[max(self.known - window.first, 0) :]:
                 edit = other
                 for at, typed in enumerate(self.pending):
                     past, edit = typed.past(edit), typed.before(edit)
                     self.pending[at] = past
                 self.place, self.anchor = moved(self.place, edit), moved(self.anchor, edit)
-            self._known += len(window.others)
+            self.known = max(self.known, window.first + len(window.others))
         if window.selection is not None and not self.pending:
             self.anchor, self.place = window.selection
         self.window, self.text = window, window.text
@@ -161,9 +168,13 @@ class Sheet:
         at = line - self.window.line + 1
         return self.window.start + self.starts[at] - 1 if 0 < at < len(self.starts) else self.end
 
+    def has_line(self, line: int) -> bool:
+        """Whether a line is in the window."""
+        return 0 <= line - self.window.line < len(self.starts)
+
     def line(self, line: int) -> str:
         """The characters of a line; nothing if the window has it not."""
-        if not 0 <= line - self.window.line < len(self.starts):
+        if not self.has_line(line):
             return ""
         return self.part(self.start_of(line), self.end_of(line))
 
@@ -191,18 +202,15 @@ class Writer:
     def __init__(self) -> None:
         self._text: Text | None = None
         self._version = -1
-        self._is_new = False  # whether what the person knows is of no use
+        self._epoch = 0
         self._others: list[Edit] = []
         self._first = 0  # the number of the first of them
-        self._told = 0  # how many the person was told of
         self._answered = 0
 
     def type(self, text: Text, typed: Typed) -> None:
         """Do to a text what was typed; called in a turn."""
         self._follow(text)
-        gone = min(max(typed.known - self._first, 0), len(self._others))  # nobody will type without knowing of these
-        del self._others[:gone]
-        self._first += gone
+        self._forget(typed.known - self._first)  # nobody will type without knowing of these
         for at in range(len(self._others)):
             edit = self._others[at]
             self._others[at] = typed.before(edit)
@@ -212,18 +220,22 @@ class Writer:
         text.type(start, end, typed.string, (behind, behind))
         self._version, self._answered = text.version, typed.number
 
-    def window(self, text: Text, around: Place, selection: Selection | None = None) -> Window:
-        """The part of a text around a place, with what others have done to it since the last one."""
+    def window(self, text: Text, around: Place, known: int, selection: Selection | None = None) -> Window:
+        """The part of a text around a place, for one who knows so much of what others have done."""
         self._follow(text)
-        is_new, self._is_new = self._is_new, False
-        others = tuple(self._others[self._told - self._first :])
-        self._told += len(others)
+        others = tuple(self._others[max(known - self._first, 0) :])
         for edit in others:
             around = moved(around, edit)
         around = around if selection is None else selection[1]
         return window_of(text.rope, around)._replace(
-            is_new=is_new, answered=self._answered, others=() if is_new else others, selection=selection
-        )
+            epoch=self._epoch, answered=self._answered, others=others, first=max(known, self._first),
+            selection=selection,
+        )  # fmt: skip
+
+    def _forget(self, count: int) -> None:
+        count = min(max(count, 0), len(self._others))
+        del self._others[:count]
+        self._first += count
 
     def place(self, text: Text, typed: Typed) -> Selection:
         """Where something is now that a person has seen at another place; called in a turn."""
@@ -236,9 +248,10 @@ class Writer:
         """Learn what others have done; of another text, or an earlier state of it, that is not known."""
         version = text.version
         if text is not self._text or version < self._version:
-            self._is_new = self._text is not None
+            self._epoch += self._text is not None
             self._text, self._version = text, version
-            self._others, self._first, self._told = [], 0, 0
+            self._forget(len(self._others))
         elif version > self._version:
             self._others += text.edits_since(self._version)
             self._version = version
+            self._forget(len(self._others) - KEPT)

@@ -282,7 +282,7 @@ async def replace(desk: Desktop) -> None:
     desk.sought = pattern
     new = await desk.ask(f"replace {pattern} by: ")
     if new is not None:
-        is_selected = bool(column.editor.sheet.selected)
+        is_selected = "\n" in column.editor.sheet.selected  # within a line it is rather what was found
         change(desk, partial(_replace, pattern=pattern, new=new, is_selected=is_selected), "replace", column)
 
 

@@ -14,6 +14,7 @@ from piety.browser.desks import Layout, Shown, layout_of
 from piety.browser.inspecting import Address, find
 from piety.browser.tiles import Split, Stack, raised, stacked
 from piety.objects.bookshelf import texts
+from piety.objects.shown import RESULT
 from piety.objects.turns import SYSTEM
 
 if TYPE_CHECKING:
@@ -173,21 +174,12 @@ def anything(desk: Desktop) -> None:
     async def find_all(words: str) -> list[Choice]:
         return list(await desk.call(lambda image: anything(image, words, here), "a search"))
 
-    desk.push_screen(Choosing("anything: commands, objects, code, texts, tasks, snapshots", find_all), _taken(desk))
-
-
-def _taken(desk: Desktop) -> Any:
-    def take(meant: Any) -> None:
+    async def take(meant: Any) -> None:
         if isinstance(meant, Doing):
-            desk.soon(desk.do(meant))
-        elif isinstance(meant, Address):
-            desk.soon(_open(desk, meant))
+            await desk.do(meant)
+        elif meant.ref.startswith(RESULT):
+            await desk.open_column(meant, desk.column)
+        else:
+            await show_pane(desk, meant.ref)
 
-    return take
-
-
-async def _open(desk: Desktop, address: Address) -> None:
-    if address.ref.startswith("result "):
-        await desk.open_column(address, desk.column)
-    else:
-        await show_pane(desk, address.ref)
+    desk.push_screen(Choosing("anything: commands, objects, code, texts, tasks, snapshots", find_all, take))

@@ -41,7 +41,7 @@ def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
     def work() -> Window:
         text = text_at(image, address, title)
         writer.type(text, typed)
-        return writer.window(text, typed.start)
+        return writer.window(text, typed.start, typed.known)
 
     future = desk.system.type(work, desk.name_of_desk, lambda window: desk.soon_here(_take, desk, column, window))
     desk.soon(_finish(desk, column, future))
@@ -64,7 +64,7 @@ def change(
     def whole() -> None:
         text = text_at(image, address, title)
         selection = work(text, *writer.place(text, marked)) or text.selection()
-        window = writer.window(text, 0 if selection is None else selection[1], selection)
+        window = writer.window(text, 0 if selection is None else selection[1], marked.known, selection)
         desk.soon_here(_take, desk, column, window, True)
 
     future = desk.system.work(whole, clipped(label, 60), desk.say_from_anywhere, session=desk.name_of_desk)

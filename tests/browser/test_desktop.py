@@ -2,108 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pyte
-import pytest
-from served import Served, Talk
+from desktops import CTRL_T, DOWN, ENTER, ESCAPE, LEAVE, LEFT, PATIENCE, TAB, Desk
+from served import Served
 from terminals import Terminal
 
 import piety
 from piety.browser import screens, wire
-
-PATIENCE = 30.0  # seconds until a test gives up
-DOWN, LEFT, TAB, ENTER, ESCAPE, CTRL_T, LEAVE = "\x1b[B", "\x1b[D", "\t", "\r", "\x1b", "\x14", "\x1c"
-
-BEGIN = """
-from persistent import Persistent
-class Note(Persistent):
-    def __init__(self, title): self.title, self.friends = title, []
-    @view("Letters", priority=10)
-    def letters(self): return Table(["letter"], [(each,) for each in self.title])
-    @view("Doing")
-    def doing(self): return Actions({"Shout": self.shout})
-    @view("Hang")
-    def hang(self):
-        while True: pass
-    def shout(self): self.title = self.title.upper()
-lisp, dear = Note("lisp"), Note("dear"); lisp.friends.append(dear)
-garden = {"sunny": ["tomatoes", "basil"], "note": lisp}
-"""
-
-
-class Desk:
-    """A desktop at the end of a connection, on a terminal that a test can read."""
-
-    def __init__(
-        self, served: Served, ref: str | None = None, name: str = "desk", columns: int = 110, rows: int = 30
-    ) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
-        self.talk = Talk(served.home)
-        self.talk.ask("desk", session=None, name=name, ref=ref, rows=rows, columns=columns, kind="xterm")
-
-    def types(self, *keys: str) -> None:
-        for each in keys:
-            self.talk.send(wire.KEYS, each.encode())
-
-    @property
-    def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
-
-    def until(self, is_so: Callable[[str], bool]) -> str:
-        """Read on until something is so of the screen."""
-        end = time.monotonic() + PATIENCE
-        while not is_so(self.text):
-            assert time.monotonic() < end, self.text
-            frame = self.talk.receive()
-            assert frame is not None, f"the connection ended:\n{self.text}"
-            if frame[0] == wire.OUT:
-                self._stream.feed(frame[1])
-            elif frame[0] in (wire.ERR, wire.EXIT):
-                raise AssertionError(f"{frame}\n{self.text}")
-        return self.text
-
-    def sees(self, *parts: str) -> str:
-        return self.until(lambda text: all(part in text for part in parts))
-
-    def heads(self) -> list[str]:
-        """What the columns show."""
-        return [part.strip() for part in self.screen.display[1].strip("│ ").split("│")]
-
-    def evaluates(self, source: str) -> None:
-        self.types(":", source, ENTER)
-
-    def leaves(self) -> None:
-        self.types(LEAVE)
-        rest = [frame for frame in iter(self.talk.receive, None) if frame[0] != wire.OUT]
-        assert rest == [(wire.EXIT, b"0")]
-        self.talk.close()
-
-
-@pytest.fixture
-def running(served: Served) -> Served:
-    served.start()
-    served.evaluate(BEGIN)
-    return served
-
-
-@pytest.fixture
-def desks(running: Served) -> Iterator[Callable[..., Desk]]:
-    """Opens desktops, which are closed at the end."""
-    opened: list[Desk] = []
-
-    def begin(*args: object, **options: object) -> Desk:
-        opened.append(Desk(running, *args, **options))  # type: ignore[arg-type]
-        return opened[-1]
-
-    yield begin
-    for each in opened:
-        with contextlib.suppress(OSError):
-            each.talk.close()
 
 
 def goes_to_the_attributes_of_lisp(desk: Desk) -> None:

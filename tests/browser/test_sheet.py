@@ -27,7 +27,7 @@ class Person:
         self.look()
 
     def look(self) -> None:
-        self.sheet.take(self.writer.window(self.text, self.sheet.place))
+        self.sheet.take(self.writer.window(self.text, self.sheet.place, self.sheet.known))
 
     def arrive(self) -> None:
         if self.way:
