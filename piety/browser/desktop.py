@@ -304,10 +304,12 @@ class Desktop(App[None]):
             self.soon_here(self._show, column, this, sight, perf_counter() - begin)
 
         future = self.system.call(work, "a look")
+        waiting = asyncio.wrap_future(future)
         try:
-            await asyncio.shield(asyncio.wrap_future(future))
+            await asyncio.shield(waiting)
         except asyncio.CancelledError:  # something else is wanted by now
             self.system.withdraw(future)
+            waiting.add_done_callback(_silent)
             raise
         except BaseException as error:  # somebody's code: also SystemExit, which would end this whole loop
             said = "it was interrupted" if isinstance(error, KeyboardInterrupt) else why(error)
@@ -665,6 +667,12 @@ class Desktop(App[None]):
         """One is somewhere else."""
         if self.panes and not self._is_choosing:
             self.pane.column  # noqa: B018  # remember it
+
+
+def _silent(future: asyncio.Future[Any]) -> None:
+    """Nobody wants to know any more what came of it."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def _removed(column: Column) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.containers import HorizontalScroll
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Size
-from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.layout import DockArrangeResult, WidgetPlacement
 from textual.widget import Widget
 
 from piety.browser.columns import Column
@@ -59,31 +59,15 @@ class Tiles(Widget):
         super().__init__()
         self.tile: Tile = Stack((1,))
         self.zoomed: int | None = None  # the pane that has all the room for a while
-        self._shared_out = _TileLayout(self)
-
-    @property
-    def layout(self) -> Layout:
-        """How the panes are laid out; Textual asks for it."""
-        return self._shared_out
-
     @property
     def shared(self) -> Tile:
         """The tiles that are seen."""
         return self.tile if self.zoomed is None else Stack((self.zoomed,))
 
-
-class _TileLayout(Layout):
-    name = "tiles"
-
-    def __init__(self, tiles: Tiles) -> None:
-        self._tiles = tiles
-
-    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
-        """Each pane in its place."""
-        del parent, greedy
-        found = regions(self._tiles.shared, size.region)
-        return [
-            WidgetPlacement(found[pane.number], NULL_OFFSET, NULL_SPACING, pane)
-            for pane in children
-            if isinstance(pane, Pane) and pane.number in found
-        ]
+    def arrange(self, size: Size, optimal: bool = False) -> DockArrangeResult:
+        """Each pane in its place; Textual asks for it."""
+        del optimal
+        found = regions(self.shared, size.region)
+        there = [pane for pane in self.children if isinstance(pane, Pane) and pane.number in found]
+        placements = [WidgetPlacement(found[pane.number], NULL_OFFSET, NULL_SPACING, pane) for pane in there]
+        return DockArrangeResult(placements, set(there), NULL_SPACING)

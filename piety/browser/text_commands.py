@@ -18,7 +18,7 @@ from piety.errors import PietyError
 if TYPE_CHECKING:
     from piety.browser.desktop import Desktop
     from piety.browser.editor import Editor
-    from piety.objects.edits import Place
+    from piety.objects.edits import Place, Selection
     from piety.objects.texts import Text
 
 INDENT = "    "
@@ -206,13 +206,23 @@ def _each_line(editor: Editor, changed: Callable[[str], str]) -> None:
 @built_in("Undo", "ctrl+z", TEXT)
 def undo(desk: Desktop) -> None:
     """Take back what you have done to the text last; again, what came before that."""
-    change(desk, lambda text, *_where: text.undo(), "undo")
+    change(desk, _undo, "undo")
+
+
+def _undo(text: Text, *_where: Place) -> Selection | None:
+    text.undo()
+    return text.selection()
 
 
 @built_in("Redo", "ctrl+y", TEXT)
 def redo(desk: Desktop) -> None:
     """Do again what was taken back."""
-    change(desk, lambda text, *_where: text.redo(), "redo")
+    change(desk, _redo, "redo")
+
+
+def _redo(text: Text, *_where: Place) -> Selection | None:
+    text.redo()
+    return text.selection()
 
 
 @built_in("Copy", "ctrl+c", TEXT)

@@ -55,7 +55,7 @@ def change(
 ) -> None:
     """Change the text of a column in a turn: `work(text, start, end)` with what is selected.
 
-    It may give what is to be selected then; else that is where the text says that its author has the cursor.
+    It may give what is to be selected then; else the cursor stays with the characters around it.
     """
     column = column or desk.column
     image, address, writer, title = desk.system.image, column.address, column.writer, column.wanted or ""
@@ -63,8 +63,9 @@ def change(
 
     def whole() -> None:
         text = text_at(image, address, title)
-        selection = work(text, *writer.place(text, marked)) or text.selection()
-        window = writer.window(text, 0 if selection is None else selection[1], marked.known, selection)
+        place = writer.place(text, marked)
+        selection = work(text, *place)
+        window = writer.window(text, place[1], marked.known, selection)
         desk.soon_here(_take, desk, column, window, True)
 
     future = desk.system.work(whole, clipped(label, 60), desk.say_from_anywhere, session=desk.name_of_desk)
