@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from piety.objects.image import Image
 
 FEW = 20  # of each kind
-PATIENCE = 1.0  # seconds that the search of one class may take
+PATIENCE = 0.3  # seconds that the search of one class may take
 
 _MARK = "__search__"
 
@@ -50,10 +50,12 @@ def search(title: str) -> Callable[[Any], Any]:
 def anything(image: Image, words: str, here: Address) -> list[Choice]:
     """What there is of some words; what begins with them comes first."""
     with image.look():
-        found = [*_own(image, words, here)]
+        own = [*_own(image, words, here)]
+        found = [each for each in own if each.meant is not None]
         for kind in (_commands, _variables, _texts, _tasks, _snapshots, _definitions, _modules):
             found += islice(_fitting(kind(image), words), FEW)
         found += _entries(image, words)
+        found += [each for each in own if each.meant is None]
     return found
 
 

@@ -88,7 +88,7 @@ class Choosing(ModalScreen[None]):
         at = self.query_one(Rows).at
         if self.is_current:
             self.dismiss()
-            if at < len(self._choices):
+            if at < len(self._choices) and self._choices[at].meant is not None:
                 await self._take(self._choices[at].meant)
 
     async def pressed(self, key: str, character: str | None) -> bool:

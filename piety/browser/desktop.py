@@ -185,10 +185,10 @@ class Desktop(App[None]):
             yield from pane.columns
 
     async def _mount(self, pane: Pane, columns: tuple[Shown, ...]) -> None:
+        pane.columns = [self._connected(Column(each)) for each in columns]
         self.panes[pane.number] = pane
         await self.tiles.mount(pane)
-        for each in columns:
-            await self._add(pane, Column(each))
+        await pane.mount(*pane.columns)  # each is asked for when its width is known
 
     async def open_pane(self, address: Address, tile: Callable[[int], Any], title: str | None = None) -> None:
         """Open a new pane on an object; `tile` gives the tiles with the number of the new pane among them."""
@@ -237,12 +237,15 @@ class Desktop(App[None]):
 
     # -- columns
 
-    async def _add(self, pane: Pane, column: Column) -> None:
-        pane.columns.append(column)
+    def _connected(self, column: Column) -> Column:
         column.editor.tell = partial(type_into, self, column)
         column.editor.get = partial(self._get, column)
         column.has_room = self.ask_for
-        await pane.mount(column)  # it is asked for when its width is known
+        return column
+
+    async def _add(self, pane: Pane, column: Column) -> None:
+        pane.columns.append(self._connected(column))
+        await pane.mount(column)
 
     async def open_column(self, address: Address, after: Column, title: str | None = None) -> None:
         """Open an object as the column next to another one."""
@@ -498,10 +501,10 @@ class Desktop(App[None]):
             self.say(str(error))
 
     async def _until_it_waits(self) -> None:
-        """Until the command that was begun last is done, or waits for somebody."""
+        """Until the command that was begun last is done, or waits for somebody, or for a turn that takes long."""
         self._waits = self._home_loop.create_future()
         if self._command is not None:
-            await asyncio.wait({self._command, self._waits}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._command, self._waits}, timeout=AHEAD, return_when=asyncio.FIRST_COMPLETED)
 
     def _wait_no_more(self) -> None:
         """The command that was begun last goes on later: other keys may come."""
@@ -635,7 +638,6 @@ class Desktop(App[None]):
 
     async def call(self, work: Callable[[Image], Any], label: str) -> Any:
         """Call something of ours with the image, between two turns; what it gives.  Raises what it raises."""
-        self._wait_no_more()
         return await asyncio.wrap_future(self.system.call(work, label))
 
     # -- what Textual tells

@@ -148,6 +148,12 @@ def next_view_from_anywhere(desk: Desktop) -> None:
     _turn(desk, 1)
 
 
+@built_in("View before from anywhere", "ctrl+b")
+def view_before_from_anywhere(desk: Desktop) -> None:
+    """Show the view before this one, also from within a text."""
+    _turn(desk, -1)
+
+
 def _turn(desk: Desktop, by: int) -> None:
     column = desk.column
     if column.sight is not None and column.sight.titles:

@@ -243,15 +243,15 @@ def _actions_of_snapshot(obj: Snapshot) -> Actions:
     def delete() -> None:
         del snapshot_table[obj.name]
 
-    return Actions({"Roll everything back to here": lambda: _roll_back(obj.tid), "Delete": delete})
+    return Actions({"Roll everything back to here": lambda: _roll_back(obj.name), "Delete": delete})
 
 
 def _undo(row: Row) -> BetweenTurns:
     return BetweenTurns(lambda image: _gone(image.undo(row.tid)), "undo")
 
 
-def _roll_back(tid: bytes) -> BetweenTurns:
-    return BetweenTurns(lambda image: _gone(image.roll_back(tid)), "roll back")
+def _roll_back(when: bytes | str) -> BetweenTurns:
+    return BetweenTurns(lambda image: _gone(image.roll_back(when)), "roll back")
 
 
 def _gone(going: Any) -> str:

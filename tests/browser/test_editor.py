@@ -7,14 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from desktops import CTRL_T, DOWN, END, ENTER, ESCAPE, HOME, LEFT, RIGHT, TAB, UP, Desk, ctrl
+from desktops import (
+    BACKSPACE,
+    CTRL_END,
+    CTRL_HOME,
+    CTRL_T,
+    DELETE,
+    DOWN,
+    END,
+    ENTER,
+    ESCAPE,
+    HOME,
+    LEFT,
+    RIGHT,
+    SHIFT_DOWN,
+    SHIFT_END,
+    TAB,
+    UP,
+    Desk,
+    ctrl,
+)  # fmt: skip
 from served import Served
 
 from piety.browser.highlight import spans
 
-SHIFT_LEFT, SHIFT_DOWN, SHIFT_END, CTRL_HOME, CTRL_END, DELETE, BACKSPACE = (
-    "\x1b[1;2D", "\x1b[1;2B", "\x1b[1;2F", "\x1b[1;5H", "\x1b[1;5F", "\x1b[3~", "\x7f",
-)  # fmt: skip
 BACK_TAB = "\x1b[Z"
 
 
