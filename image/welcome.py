@@ -16,7 +16,7 @@ It goes on where you left it, also after a pulled plug.
 - In a text, **Ctrl-D** does a line, **Ctrl-P** prints what it gives, **Ctrl-O** opens it.
 - **Ctrl-G** finds anything: commands, objects, code, texts, tasks, snapshots.
 - **F1** and a key tells what the key does, with its source. **Ctrl-W v** splits the screen.
-- **Ctrl-\\\\** leaves. The system goes on.
+- **Ctrl-\\** leaves. The system goes on.
 
 Press **Tab** here for the tour: a chapter at a time, to be typed along in the workspace below.
 """

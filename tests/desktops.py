@@ -20,6 +20,9 @@ F10, DELETE, BACKSPACE = "\x1b[21~", "\x1b[3~", "\x7f"
 SHIFT_END, SHIFT_DOWN, CTRL_HOME, CTRL_END = "\x1b[1;2F", "\x1b[1;2B", "\x1b[1;5H", "\x1b[1;5F"
 
 
+THIN = str.maketrans("┃━", "│─")
+
+
 def ctrl(letter: str) -> str:
     """The key of a letter with Ctrl."""
     return chr(ord(letter) & 31)
@@ -29,13 +32,15 @@ class Desk:
     """A desktop at the end of a connection, on a terminal that a test can read."""
 
     def __init__(
-        self, served: Served, ref: str | None = None, name: str = "desk", columns: int = 110, rows: int = 30
-    ) -> None:
+        self, served: Served, ref: str | None = None, name: str = "desk", columns: int = 110, rows: int = 30,
+        colours: str = "256",
+    ) -> None:  # fmt: skip
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._home = served.home
+        self.heard = b""  # all that has come
         self.talk = Talk(served.home)
-        self.talk.ask("desk", session=None, name=name, ref=ref, rows=rows, columns=columns, kind="xterm")
+        self.talk.ask("desk", session=None, name=name, ref=ref, rows=rows, columns=columns, kind="xterm", colours=colours)
 
     def types(self, *keys: str) -> None:
         for each in keys:
@@ -48,7 +53,8 @@ class Desk:
 
     @property
     def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        """What is shown; the pane that one is in has thick borders, which are shown as thin ones here but for corners."""
+        return "\n".join(line.rstrip() for line in self.screen.display).translate(THIN)
 
     def until(self, is_so: Callable[[str], bool]) -> str:
         """Read on until something is so of the screen."""
@@ -61,6 +67,7 @@ class Desk:
                 raise AssertionError(self.told) from None
             assert frame is not None, f"the connection ended:\n{self.text}"
             if frame[0] == wire.OUT:
+                self.heard += frame[1]
                 self._stream.feed(frame[1])
             elif frame[0] in (wire.ERR, wire.EXIT):
                 raise AssertionError(f"{frame}\n{self.text}")
@@ -71,7 +78,7 @@ class Desk:
 
     def heads(self) -> list[str]:
         """What the columns show."""
-        return [part.strip() for part in self.screen.display[1].strip("│ ").split("│")]
+        return [part.strip() for part in self.screen.display[1].translate(THIN).strip("│ ").split("│")]
 
     def sees_no_more(self, *parts: str) -> str:
         return self.until(lambda text: not any(part in text for part in parts))

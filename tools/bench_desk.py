@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyte
@@ -19,6 +20,8 @@ Figure = tuple[str, list[tuple[float, float]], float]
 WARM = 3.0  # seconds after which a system has imported what desktops need
 BEGIN = """
 from BTrees.IOBTree import IOBTree
+texts.new("long", "".join(f"line {n} of a text that is long\\n" for n in range(100_000)))
+texts.new("short", "".join(f"line {n} of a text that is short\\n" for n in range(100)))
 world.few, world.many = IOBTree({n: n for n in range(100)}), IOBTree()
 """
 
@@ -68,6 +71,7 @@ def desk(folder: Path, objects: int) -> Iterator[Figure]:
         yield "desktop until it is painted / 0.2 s", [(_opened(home, "world"), 0.2) for _ in range(11)], 1.0
         times = [(_opened(home, "world.many"), _opened(home, "world.few")) for _ in range(11)]
         yield f"a BTree of {objects:,} / of 100, until its first page is there", times, 1.25
+        yield "a key in a text of 100,000 lines / of 100, until it is seen", _typed(home), 2.0
         yield "one follows the other / 0.2 s", [(_followed(home, number), 0.2) for number in range(11)], 1.0
     finally:
         do("stop")
@@ -88,6 +92,29 @@ def _opened(home: Path, ref: str) -> float:
     taken = _timed(work)
     opened[-1].close()
     return taken
+
+
+def _typed(home: Path) -> list[tuple[float, float]]:
+    """How long it takes until a character that is typed in the middle of a text is on the screen."""
+    long, short = Desk(home, "texts['long']"), Desk(home, "texts['short']")
+    for desk, lines in ((long, 100_000), (short, 100)):
+        desk.sees("line 1 ")
+        desk.types(f"\x06line {lines // 2} \r")
+        desk.sees(f"line {lines // 2} ")
+        desk.types("\x1b[H")
+    times = []
+    for number in range(31):
+        letter = chr(ord("a") + number % 26)
+        pair = [_timed(partial(_seen, desk, letter)) for desk in (long, short)]
+        times.append((pair[0], pair[1]))
+    long.close()
+    short.close()
+    return times
+
+
+def _seen(desk: Desk, letter: str) -> None:
+    desk.types(letter)
+    desk.sees(f"{letter}line")
 
 
 def _followed(home: Path, number: int) -> float:

@@ -41,7 +41,7 @@ def attach(home: str, session: str | None = None, desk: str | None = None, ref: 
     connection.send(
         wire.REQUEST,
         f'{{"protocol": {wire.PROTOCOL}, "verb": "{verb}", "arguments": {{"session": {wanted}, {more}"rows": {rows}, '
-        f'"columns": {columns}, "kind": "{kind}"}}}}'.encode(),
+        f'"columns": {columns}, "kind": "{kind}", "colours": "{_colours(kind)}"}}}}'.encode(),
     )
     before = termios.tcgetattr(0)
     resized = _signal.signal(_signal.SIGWINCH, lambda _number, _frame: _send_size(connection))
@@ -56,6 +56,15 @@ def attach(home: str, session: str | None = None, desk: str | None = None, ref: 
     if status is None:
         sys.stderr.write(f"\n{GONE}{places.command('', home)}\n")
     return 1 if status is None else status
+
+
+def _colours(kind: str) -> str:
+    """Which colours this terminal has, by what others have agreed on to tell it."""
+    if os.environ.get("NO_COLOR") or kind == "dumb":  # see no-color.org
+        return "none"
+    if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        return "truecolor"
+    return "256" if "256color" in kind else "standard"
 
 
 def _quoted(name: str) -> str:

@@ -37,7 +37,7 @@ from piety.browser.inspecting import Address, Around, Sight, act, address_of, lo
 from piety.browser.oneline import OneLine
 from piety.browser.panes import Pane, Tiles
 from piety.browser.rows import Rows
-from piety.browser.screens import SocketDriver
+from piety.browser.screens import SocketDriver, have_colours
 from piety.browser.tiles import seen, stack_of
 from piety.browser.writing import type_into
 from piety.errors import PietyError
@@ -72,9 +72,13 @@ class Desktop(App[None]):
     AUTO_FOCUS = None
     BINDINGS = []  # noqa: RUF012  # each key is a command's
 
-    def __init__(self, system: System, connection: Any, name: str, ref: str | None) -> None:
+    def __init__(
+        self, system: System, connection: Any, name: str, ref: str | None, colours: str = "truecolor"
+    ) -> None:
         self.connection = connection
         super().__init__(driver_class=SocketDriver)
+        have_colours(self, colours)
+        self.has_colours = colours != "none"
         self.system, self.name_of_desk, self._ref = system, name, ref
         self.keys = Keys(list(BUILT_IN.values()))
         self._begun = ""  # the first of two keys

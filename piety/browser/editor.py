@@ -99,7 +99,8 @@ class Editor(Widget, can_focus=True):
             if end > last:
                 styled.append(" ")
             first = places[max(start, 0)]
-            styled.stylize(_SELECTED, first, places[end] if end <= last else len(styled.plain))
+            style = _SELECTED if getattr(self.app, "has_colours", True) else _SELECTED_WITHOUT_COLOURS
+            styled.stylize(style, first, places[end] if end <= last else len(styled.plain))
         at = sheet.place - begin
         if self.has_focus and sheet.line_of(sheet.place) == line and 0 <= at <= last:
             if places[at] >= len(styled.plain):
@@ -274,6 +275,7 @@ class Editor(Widget, can_focus=True):
 
 
 _SELECTED = Style(bgcolor="#44475a")
+_SELECTED_WITHOUT_COLOURS = Style(underline=True)
 
 
 def _shown(string: str) -> tuple[str, list[int]]:

@@ -19,7 +19,7 @@ class Pane(HorizontalScroll, inherit_bindings=False):
 
     DEFAULT_CSS = """
     Pane { border: round $surface-lighten-2; padding: 0; scrollbar-size-horizontal: 1; }
-    Pane:focus-within { border: round $accent; }
+    Pane:focus-within { border: heavy $accent; }
     """
 
     can_focus = False

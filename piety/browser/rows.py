@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 _CHOSEN = Style(bgcolor="#44475a")
+_CHOSEN_WITHOUT_COLOURS = Style(underline=True)
 _HERE = Style(reverse=True)
 
 
@@ -70,7 +71,8 @@ class Rows(Widget, can_focus=True):
         styled.end, styled.no_wrap = "", True
         style = self.rich_style
         if number == self.at:
-            style += _HERE if self.has_focus else _CHOSEN
+            has_colours = getattr(self.app, "has_colours", True)
+            style += _HERE if self.has_focus else _CHOSEN if has_colours else _CHOSEN_WITHOUT_COLOURS
         segments = [Segment(text, (style + own) if own else style) for text, own, _c in styled.render(self.app.console)]
         return Strip(segments).adjust_cell_length(width, style)
 

@@ -5,6 +5,8 @@ whether each is still what it was.
 
     _xterm_parser.XTermParser      keys and mouse from the bytes of a terminal
     App._driver, App._exception    its driver, and the mistake of ours that has ended it
+    App._filters, Console._color_system
+                                   the colours of its terminal, which are not those of this process
     app.redirect_stdout            an app would take the standard output of the whole process, of all turns
 """
 
@@ -16,9 +18,11 @@ from codecs import getincrementaldecoder
 from typing import Any
 
 import textual.app
+from rich.console import COLOR_SYSTEMS
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.driver import Driver
+from textual.filter import NoColor
 from textual.geometry import Size
 
 from piety.browser import wire
@@ -31,6 +35,14 @@ _END = "\x1b[?2004l\x1b[?1006l\x1b[?1003l\x1b[?1000l\x1b[?25h\x1b[?1049l"
 # The turns of the system print where they print; nothing of that is for an app.
 for _name in ("redirect_stdout", "redirect_stderr"):
     setattr(textual.app, _name, lambda _target: contextlib.nullcontext())
+
+
+def have_colours(app: Any, colours: str) -> None:
+    """Draw with the colours that the terminal has: "truecolor", "256", "standard", or "none".  Before it runs."""
+    if colours == "none":
+        app._filters.append(NoColor())
+    else:
+        app.console._color_system = COLOR_SYSTEMS.get(colours, COLOR_SYSTEMS["256"])
 
 
 class SocketDriver(Driver):

@@ -255,13 +255,20 @@ class Server:
             del self.terminals[name]
 
     async def _desk(
-        self, connection: Connection, name: str, ref: str | None, rows: int, columns: int, **_of_the_terminal: Any
+        self,
+        connection: Connection,
+        name: str,
+        ref: str | None,
+        rows: int,
+        columns: int,
+        colours: str = "256",
+        **_of_the_terminal: Any,
     ) -> None:
         from piety.browser.desktop import Desktop
         from piety.browser.screens import serve
 
         try:
-            await serve(Desktop(self.system, connection, name, ref), connection, rows, columns)
+            await serve(Desktop(self.system, connection, name, ref, colours), connection, rows, columns)
         except Exception as error:  # nobody else is concerned
             told = "".join(traceback.format_exception(error))
             connection.send(wire.ERR, f"{told}piety: a bug of Piety's ended this desktop; nothing is lost\n".encode())

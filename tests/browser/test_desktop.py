@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -206,6 +207,24 @@ def test_a_terminal_that_is_small_or_talks_garbage(desks: Callable[..., Desk], r
     other.types(LEFT)
     other.until(lambda text: len(other.heads()) == 1)
     assert running.evaluate("1 + 1") == "2\n"
+
+
+def test_the_colours_are_those_of_the_terminal(desks: Callable[..., Desk]) -> None:
+    """Without any, one still sees where one is, and what is chosen."""
+    for colours, marks in (("none", ()), ("standard", ()), ("256", (b"38;5;",)), ("truecolor", (b"38;2;",))):
+        desk = desks("garden", name=colours, colours=colours)
+        desk.sees("'note'")
+        desk.types(DOWN, "\x17", "v")
+        desk.until(lambda text: text.count("'sunny'  [") == 2)
+        found = {each for each in (b"38;5;", b"38;2;") if each in desk.heard}
+        assert found == set(marks), colours
+        if colours == "none":
+            codes = {int(code) for each in re.findall(rb"\x1b\[([0-9;]*)m", desk.heard) for code in each.split(b";")}
+            assert codes <= {0, 1, 2, 3, 4, 7, 22, 39, 49}  # bold, dim, italic, underlined, reversed, and back
+            assert {each.reverse for row in desk.screen.buffer.values() for each in row.values()} == {True, False}
+            assert {each.underscore for row in desk.screen.buffer.values() for each in row.values()} == {True, False}
+            assert "┏" in desk.text  # the pane that one is in
+        desk.leaves()
 
 
 def test_there_is_no_such_object(desks: Callable[..., Desk], running: Served) -> None:
