@@ -37,11 +37,12 @@ def attach(home: str, session: str | None = None, desk: str | None = None, ref: 
     wanted = "null" if session is None else _quoted(session)
     verb, more = "attach", ""
     if desk is not None:
-        verb, more = "desk", f'"name": {_quoted(desk)}, "ref": {"null" if ref is None else _quoted(ref)}, '
+        more = f'"name": {_quoted(desk)}, "ref": {"null" if ref is None else _quoted(ref)}, '
+        verb, more = "desk", f'{more}"colours": "{_colours(kind)}", '
     connection.send(
         wire.REQUEST,
         f'{{"protocol": {wire.PROTOCOL}, "verb": "{verb}", "arguments": {{"session": {wanted}, {more}"rows": {rows}, '
-        f'"columns": {columns}, "kind": "{kind}", "colours": "{_colours(kind)}"}}}}'.encode(),
+        f'"columns": {columns}, "kind": "{kind}"}}}}'.encode(),
     )
     before = termios.tcgetattr(0)
     resized = _signal.signal(_signal.SIGWINCH, lambda _number, _frame: _send_size(connection))

@@ -280,6 +280,7 @@ class Desktop(App[None]):
         pane = next(pane for pane in self.panes.values() if column in pane.columns)
         self.close_columns(pane, pane.columns.index(column) + 1)
         column.address, column.wanted = address, title
+        column.is_there.clear()
         self.ask_for(column)
         self.show_titles()
 
@@ -666,6 +667,7 @@ class Desktop(App[None]):
     def show_view(self, column: Column, title: str) -> None:
         """Show another view of an object."""
         column.wanted, column.rows = title, PAGE
+        column.is_there.clear()
         column.titles.show(column.sight.titles if column.sight else (), title)
         self.ask_for(column)
 

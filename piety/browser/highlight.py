@@ -51,7 +51,7 @@ def _style(kind: Any) -> str:
 def language_of(name: str) -> str:
     """The language of a text or a file, by what it is called."""
     ending = name.rpartition(".")[2].lower()
-    return {"py": "python", "md": "markdown", "diff": "diff", "patch": "diff"}.get(ending, "")
+    return {"py": "python", "workspace": "python", "md": "markdown", "diff": "diff", "patch": "diff"}.get(ending, "")
 
 
 def spans(lines: list[str], language: str, above: int = 0) -> list[list[Span]]:

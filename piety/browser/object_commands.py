@@ -90,12 +90,12 @@ async def forward(desk: Desktop) -> None:
 
 @built_in("Away", "escape")
 def away(desk: Desktop) -> None:
-    """Leave the line, or a text for the column on the left of it."""
+    """Leave the line, or the column for the one on the left of it; nothing is closed."""
     if desk.cancel():
         return
     if desk.focused is desk.query_one("#line"):
         desk.back_to_column()
-    elif desk.column.is_text and desk.pane.columns.index(desk.column):
+    elif desk.pane.columns.index(desk.column):
         desk.go_to_column(desk.pane.columns[desk.pane.columns.index(desk.column) - 1])
 
 
