@@ -95,6 +95,7 @@ class Column(Vertical):
         self.is_slow = False  # whether it took so long that it is not asked for anew by itself
         self.around = Around(shown.row)  # the part of a text that is asked for
         self.has_room: Callable[[Column], object] = lambda column: None  # called when its width is known, or another
+        self.is_clicked: Callable[[Column], object] = lambda column: None  # called when the mouse chooses it
         self.is_there = asyncio.Event()  # whether something is shown, or it was waited for long enough
 
     def compose(self) -> ComposeResult:
@@ -106,6 +107,10 @@ class Column(Vertical):
     def on_resize(self, _event: events.Resize) -> None:
         """What is shown is as wide as the column; so this comes before anything is shown."""
         self.has_room(self)
+
+    def on_mouse_down(self, _event: events.MouseDown) -> None:
+        """One wants to be here."""
+        self.is_clicked(self)
 
     @property
     def body(self) -> Any:
@@ -119,13 +124,12 @@ class Column(Vertical):
 
     def show(self, sight: Sight) -> None:
         """Show what was made of the object; the row that is chosen stays so."""
+        self.is_there.set()
         if sight == self.sight and sight.window is None:
             return
         before, self.sight, self.wanted = self.sight, sight, sight.title
-        self.is_there.set()
         self._head.update(sight.head)
         self.titles.show(sight.titles, sight.title)
-        has_focus = self.table.has_focus or self.editor.has_focus
         self.editor.display, self.table.display = self.is_text, not self.is_text
         self._above.display = not self.is_text and bool(sight.drawing.above)
         is_same_view = before is not None and before.title == sight.title
@@ -133,8 +137,6 @@ class Column(Vertical):
             self._show_text(sight, is_same_view)
         else:
             self._show_rows(sight.drawing, is_same_view)
-        if has_focus and not self.body.has_focus:
-            self.screen.set_focus(self.body)
 
     def _show_rows(self, drawing: Drawing, is_same_view: bool) -> None:
         self._above.update(drawing.above)

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from textual import events
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Input, Static
+from textual.widget import Widget
+from textual.widgets import Static
 
 import piety.browser.object_commands
 import piety.browser.pane_commands
@@ -32,7 +33,6 @@ from piety.browser.choosing import Choosing
 from piety.browser.columns import PAGE, Column, Titles, instead, why
 from piety.browser.commands import BUILT_IN, LINE, ROWS, TEXT, Doing, Keys, doings_of, perform
 from piety.browser.desks import Layout, Saving, Shown, layout_of, layout_on
-from piety.browser.editor import Editor
 from piety.browser.inspecting import Address, Around, Sight, act, address_of, look
 from piety.browser.oneline import OneLine
 from piety.browser.panes import Pane, Tiles
@@ -89,9 +89,15 @@ class Desktop(App[None]):
         self._seen = b""
         self.is_frozen = False
         self._state = ""
+        self._said = Static(id="said", markup=False)
+        self._question = Static(id="question", markup=False)
+        self._line = OneLine(": evaluate, with self", id="line")
+        self._state_line = Static(id="state", markup=False)
+        self.tiles = Tiles()
         self.is_over = False
         self.panes: dict[int, Pane] = {}
-        self._pane = 0  # the number of the pane that one was in last
+        self._pane = 0  # the number of the pane that one is in, or was in last
+        self.in_line = False  # whether one writes in the line
         self._since: float | None = None  # when the turn that runs was first seen
         self._works: set[asyncio.Task[Any]] = set()  # nobody waits for these
         self._answer: asyncio.Future[str | None] | None = None  # of what is asked in the line
@@ -101,17 +107,15 @@ class Desktop(App[None]):
         self.sought = ""  # what was searched for in a text last
 
     def compose(self) -> ComposeResult:
-        self.tiles = Tiles()
         yield self.tiles
-        yield Static(id="said", markup=False)
+        yield self._said
         with Horizontal(id="asking"):
-            yield Static(id="question", markup=False)
-            self._line = OneLine(": evaluate, with self", id="line")
+            yield self._question
             yield self._line
-        yield Static(id="state", markup=False)
+        yield self._state_line
 
     def on_mount(self) -> None:
-        self.query_one("#said").display = self.query_one("#question").display = False
+        self._said.display = self._question.display = False
         self.set_interval(LOOK, self._look)
         self._home_loop = asyncio.get_running_loop()
         self.soon(self._begin())  # a turn may run, and it is over when that is
@@ -173,9 +177,6 @@ class Desktop(App[None]):
     @property
     def pane(self) -> Pane:
         """The pane that one is in, or was in last."""
-        for number, pane in self.panes.items():
-            if pane.has_focus_within:
-                self._pane = number
         return self.panes.get(self._pane) or next(iter(self.panes.values()))
 
     @property
@@ -211,22 +212,30 @@ class Desktop(App[None]):
         """Put the panes where they belong, and go to this one."""
         there = set(seen(self.tiles.shared))
         for number, each in self.panes.items():
-            if each.display and number not in there and each.has_focus_within:
-                self.screen.set_focus(None)
             each.display = number in there
         self.tiles.refresh(layout=True)
         self.go_to(pane)
 
     def go_to(self, pane: Pane) -> None:
         """Be in this pane."""
-        self._pane = pane.number
         self.go_to_column(pane.column)
         self.show_titles()
 
     def go_to_column(self, column: Column) -> None:
         """Be in this column."""
-        self.screen.set_focus(column.body)
-        self.call_after_refresh(column.scroll_visible, animate=False)
+        pane = self.pane_of(column)
+        if pane is not None:
+            self._pane, pane.at, self.in_line = pane.number, pane.columns.index(column), False
+            self._focus(column.body)
+            self.call_after_refresh(column.scroll_visible, animate=False)
+
+    def _focus(self, widget: Widget) -> None:
+        """Show where keys go; `pane`, `column` and `in_line` say it."""
+        self.screen_stack[0].set_focus(widget)
+
+    def pane_of(self, column: Column) -> Pane | None:
+        """The pane of a column; None if it was closed."""
+        return next((pane for pane in self.panes.values() if column in pane.columns), None)
 
     def show_titles(self) -> None:
         """Tell what is in each pane, and what lies under it."""
@@ -245,21 +254,22 @@ class Desktop(App[None]):
         column.editor.tell = partial(type_into, self, column)
         column.editor.get = partial(self._get, column)
         column.has_room = self.ask_for
+        column.is_clicked = self.go_to_column
         return column
 
     async def _add(self, pane: Pane, column: Column) -> None:
         pane.columns.append(self._connected(column))
+        pane.at = len(pane.columns) - 1  # what is typed from now on is for it
         await pane.mount(column)
 
     async def open_column(self, address: Address, after: Column, title: str | None = None) -> None:
         """Open an object as the column next to another one."""
-        pane = next((pane for pane in self.panes.values() if after in pane.columns), None)
+        pane = self.pane_of(after)
         if pane is None:
             return
         self.close_columns(pane, pane.columns.index(after) + 1)
         pane.ahead = []
         await self._add(pane, Column(Shown(address, title)))
-        pane.at = len(pane.columns) - 1
         self.go_to_column(pane.columns[-1])
 
     async def add_column(self, pane: Pane, shown: Shown) -> None:
@@ -277,7 +287,9 @@ class Desktop(App[None]):
 
     def show_at(self, column: Column, address: Address, title: str | None) -> None:
         """Show another object in a column."""
-        pane = next(pane for pane in self.panes.values() if column in pane.columns)
+        pane = self.pane_of(column)
+        if pane is None:
+            return
         self.close_columns(pane, pane.columns.index(column) + 1)
         column.address, column.wanted = address, title
         column.is_there.clear()
@@ -331,9 +343,9 @@ class Desktop(App[None]):
             self.show_titles()
 
     def _settle(self, column: Column) -> None:
-        """If it was to be the focus before one knew of what."""
-        if self.focused in (None, column.table, column.editor) and column is self.column and not self._is_choosing:
-            self.screen.set_focus(column.body)
+        """If one is in it, its rows or its characters have the keys."""
+        if column is self.column and not self.in_line:
+            self._focus(column.body)
 
     # -- what goes on
 
@@ -358,10 +370,10 @@ class Desktop(App[None]):
         elif self._begun:
             state = f"{self._begun} ..."
         else:
-            state = IN_TEXT if isinstance(self.focused, Editor) else HELP
+            state = IN_TEXT if self.column.is_text and not self.in_line else HELP
         if state != self._state:
             self._state = state
-            self.query_one("#state", Static).update(state)
+            self._state_line.update(state)
 
     def follow(self) -> None:
         """Something has changed: ask anew for all that is seen, and for the keys."""
@@ -413,9 +425,8 @@ class Desktop(App[None]):
         """Tell something, above the line; nothing takes away what was told."""
         if self.is_over:
             return
-        said = self.query_one("#said", Static)
-        said.display = bool(text.strip())
-        said.update(text.rstrip("\n"))
+        self._said.display = bool(text.strip())
+        self._said.update(text.rstrip("\n"))
 
     def say_from_anywhere(self, text: str) -> None:
         """The same from another thread."""
@@ -426,10 +437,6 @@ class Desktop(App[None]):
         self._home_loop.call_soon_threadsafe(work, *args)
 
     # -- keys
-
-    @property
-    def _is_choosing(self) -> bool:
-        return isinstance(self.screen, Choosing)
 
     async def on_event(self, event: events.Event) -> None:
         """A key is a command's, or else a character that is typed; all else is as Textual does it."""
@@ -442,7 +449,8 @@ class Desktop(App[None]):
         if isinstance(self.screen, Choosing):
             return await self.screen.pressed(key, event.character)
         await self._wait_for_column()
-        in_line, in_text = isinstance(self.focused, Input), isinstance(self.focused, Editor)
+        in_line = self.in_line
+        in_text = not in_line and bool(self.panes) and self.column.is_text
         is_second = bool(self._begun)
         if is_second:
             key, self._begun = f"{self._begun}.{key}", ""
@@ -470,7 +478,7 @@ class Desktop(App[None]):
 
     async def _wait_for_column(self) -> None:
         """One who types fast means what is about to be seen; a turn that runs is not waited for."""
-        if not self.panes or isinstance(self.focused, Input):
+        if not self.panes or self.in_line:
             return
         column = self.column
         for event in (column.is_there, column.editor.arrived):
@@ -530,28 +538,32 @@ class Desktop(App[None]):
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(None)
         answer = self._answer = self._home_loop.create_future()
-        line, told = self._line, self.query_one("#question", Static)
-        told.update(question)
-        told.display = True
+        line = self._line
+        self._question.update(question)
+        self._question.display = True
         self._wait_no_more()
         before = line.value
         line.write(begun)
-        self.screen.set_focus(line)
+        self._go_to_line()
         try:
             return await answer
         finally:
             if self._answer is answer:
-                told.display, self._answer = False, None
+                self._question.display, self._answer = False, None
                 line.write(before)
-                if isinstance(self.focused, Input):
+                if self.in_line:
                     self.back_to_column()
 
     def write_line(self, begun: str = "") -> None:
         """Write something to be evaluated, with `self` bound to the object of this column."""
         self._about = self.column
-        self.screen.set_focus(self._line)  # at once: what is typed next goes there
+        self._go_to_line()
         if begun:
             self._line.write(begun)
+
+    def _go_to_line(self) -> None:
+        self.in_line = True
+        self._focus(self._line)
 
     def back_to_column(self) -> None:
         """Leave the line."""
@@ -623,10 +635,10 @@ class Desktop(App[None]):
             outcome = await asyncio.wrap_future(future)
             self.tell(outcome)
             if outcome.error is None and found:
-                focused = self.focused
+                in_line = self.in_line
                 await self.open_column(found[0], column)
-                if isinstance(focused, Input):  # one goes on writing there
-                    self.screen.set_focus(focused)
+                if in_line:  # one goes on writing there
+                    self._go_to_line()
             then(outcome)
 
         self.soon(finish())
@@ -670,11 +682,6 @@ class Desktop(App[None]):
         column.is_there.clear()
         column.titles.show(column.sight.titles if column.sight else (), title)
         self.ask_for(column)
-
-    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
-        """One is somewhere else."""
-        if self.panes and not self._is_choosing:
-            self.pane.column  # noqa: B018  # remember it
 
 
 def _silent(future: asyncio.Future[Any]) -> None:

@@ -249,7 +249,6 @@ class Editor(Widget, can_focus=True):
         """Put the cursor there."""
         self.go(self._place_at(event.x, event.y), selecting=event.shift)
         self.capture_mouse()
-        event.stop()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Select up to there, while the button is held."""

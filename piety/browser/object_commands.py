@@ -93,7 +93,7 @@ def away(desk: Desktop) -> None:
     """Leave the line, or the column for the one on the left of it; nothing is closed."""
     if desk.cancel():
         return
-    if desk.focused is desk.query_one("#line"):
+    if desk.in_line:
         desk.back_to_column()
     elif desk.pane.columns.index(desk.column):
         desk.go_to_column(desk.pane.columns[desk.pane.columns.index(desk.column) - 1])

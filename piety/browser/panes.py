@@ -34,9 +34,6 @@ class Pane(HorizontalScroll, inherit_bindings=False):
     @property
     def column(self) -> Column:
         """The column that one is in, or was in last."""
-        for at, column in enumerate(self.columns):
-            if column.has_focus_within:
-                self.at = at
         self.at = max(min(self.at, len(self.columns) - 1), 0)
         return self.columns[self.at]
 
