@@ -20,7 +20,7 @@ TAB, ENTER, ESCAPE, CTRL_T, LEAVE = "\t", "\r", "\x1b", "\x14", "\x1c"
 HOME, END, F1, F3, F4, F5, F6, F7, F8, F9 = (
     "\x1b[H", "\x1b[F", "\x1bOP", "\x1bOR", "\x1bOS", "\x1b[15~", "\x1b[17~", "\x1b[18~", "\x1b[19~", "\x1b[20~",
 )  # fmt: skip
-F10, DELETE, BACKSPACE = "\x1b[21~", "\x1b[3~", "\x7f"
+F10, F12, DELETE, BACKSPACE = "\x1b[21~", "\x1b[24~", "\x1b[3~", "\x7f"
 SHIFT_END, SHIFT_DOWN, CTRL_HOME, CTRL_END = "\x1b[1;2F", "\x1b[1;2B", "\x1b[1;5H", "\x1b[1;5F"
 
 
@@ -78,9 +78,17 @@ class Screen:
 
     def settles(self) -> None:
         """Wait until all that was typed has come to something: a key that is told is told after those before."""
-        self.types(F1, "\x00")
-        self.sees("ctrl+@")
-        self.types("\x1b[1;3D")
+        self.types(F1, F12)
+        self.sees("f12 is the key of no command")
+        self.types(F12)
+        self.sees_no_more("f12 is the key of no command")
+
+    def settled(self) -> None:
+        """Wait until nothing is being shown any more: what is asked for is there, and the desk is written."""
+        before = ""
+        while before != self.text:
+            before = self.text
+            self.settles()
 
     def heads(self) -> list[str]:
         """What the columns show."""

@@ -70,7 +70,11 @@ def _brief(obj: Any, most: int, deep: int) -> str:
         return f"<class {type.__dict__['__name__'].__get__(obj)}>"
     if kind.__module__ == "numpy" and any(each.__name__ == "generic" for each in kind.__mro__):
         obj = obj.item()  # a number of an array, as Python writes it
-    return guarded(lambda: repr(obj), _what(obj, kind))
+    told = guarded(lambda: repr(obj), _what(obj, kind))
+    if "\n" in told and kind.__module__.startswith("piety."):  # a table, made to be read at the shell
+        first = told.partition("\n")[0]
+        return first if first.startswith("<") else f"<{kind.__qualname__}>"
+    return told
 
 
 def _items(obj: Any, kind: type, most: int, deep: int) -> str:

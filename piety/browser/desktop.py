@@ -465,6 +465,7 @@ class Desktop(App[None]):
         if doing is None and "shift+" in key:
             doing, selecting = self.keys.find(key.replace("shift+", ""), where), True
             doing = doing if doing is not None and doing.is_moving else None
+        self.say("")
         if self.tells_key:
             self.tells_key = False
             await self._tell_key(key, doing)

@@ -74,8 +74,9 @@ class Editor(Widget, can_focus=True):
             if start < len(string):
                 styled.stylize(style, places[start], places[min(end, len(string))])
         self._mark(styled, line, places)
-        segments = list(styled.render(self.app.console))
-        strip = Strip([Segment(text, style) for text, style, _control in segments])
+        base = self.rich_style
+        segments = styled.render(self.app.console)  # without any style of its own, a text is drawn without one at all
+        strip = Strip([Segment(text, base + style if style else base) for text, style, _control in segments])
         strip = strip.crop(self.left, self.left + width) if self.left else strip
         return strip.adjust_cell_length(width, self.rich_style)
 

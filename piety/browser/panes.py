@@ -18,7 +18,7 @@ class Pane(HorizontalScroll, inherit_bindings=False):
     """Objects side by side: each column shows what was opened in the one before."""
 
     DEFAULT_CSS = """
-    Pane { border: round $surface-lighten-2; padding: 0; scrollbar-size-horizontal: 1; }
+    Pane { border: round $surface-lighten-2; padding: 0; scrollbar-size-horizontal: 0; }
     Pane:focus-within { border: heavy $accent; }
     """
 
