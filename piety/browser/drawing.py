@@ -21,6 +21,7 @@ from wcwidth import ljust
 from wcwidth import width as width_of
 
 from piety.browser.brief import TooLong, brief, clipped, failure, in_time
+from piety.browser.imaging import braille
 from piety.browser.views import (
     PATIENCE,
     Actions,
@@ -42,6 +43,7 @@ WIDTH = 100  # characters of a line
 LINES = 50  # of one view
 MOST = 1_000_000  # lines, where no limit is set
 CELL = 40  # characters of a cell, where others stand beside it
+TALL = 40  # lines of a picture
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -86,6 +88,8 @@ def _drawing(data: Any, width: int, lines: int, after: Any) -> Drawing:
         return drawing._replace(rows=len(drawing.lines))
     if kind is Plot:
         return _some(_plot(data, width), lines)
+    if kind is Picture:
+        return Drawing(tuple(_picture(data, width, lines)))
     if kind is Code or issubclass(kind, (str, Text)):
         return _characters(data.source if kind is Code else data, width, lines)
     return Drawing((_one_line(data, width),))
@@ -94,8 +98,6 @@ def _drawing(data: Any, width: int, lines: int, after: Any) -> Drawing:
 def _one_line(data: Any, width: int) -> str:
     if type(data) is Form:
         return "nothing"
-    if type(data) is Picture:
-        return f"a picture, {data.media}, {len(data.data):,} bytes"
     return clipped(data.why, width) if type(data) is Failed else brief(data, width)
 
 
@@ -144,6 +146,16 @@ def _table(table: Table, width: int, lines: int, after: Any) -> Drawing:
     above, *rows = (clipped("  ".join(row).rstrip(), width) for row in zip(*columns, strict=True))
     more = "" if following is None else f"... more, from {brief(following, CELL)} on"
     return Drawing(tuple(rows), more, above, len(rows))
+
+
+def _picture(picture: Picture, width: int, lines: int) -> list[str]:
+    told = f"a picture, {picture.media}, {len(picture.data):,} bytes"
+    try:
+        return [told, *braille(picture.data, width, min(lines - 1, TALL))] if lines > 1 else [told]
+    except ImportError:  # Pillow is not installed
+        return [told]
+    except ValueError as error:
+        return [told, clipped(f"it cannot be read: {error}", width)]
 
 
 def _plot(plot: Plot, width: int) -> Iterator[str]:

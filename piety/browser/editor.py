@@ -67,7 +67,7 @@ class Editor(Widget, can_focus=True):
         if line > sheet.last_line:
             return Strip.blank(width, self.rich_style)
         string = sheet.line(line)[: self.left + width + 1]
-        shown, places = _shown(string)
+        shown, places = shown_line(string)
         styled = Styled(shown, style=self.rich_style, end="", no_wrap=True)
         spans = self._coloured(y)
         for start, end, style in spans:
@@ -162,7 +162,7 @@ class Editor(Widget, can_focus=True):
         sheet = self.sheet
         line = sheet.line_of(sheet.place)
         if self._column is None:
-            self._column = cell_len(_shown(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
+            self._column = cell_len(shown_line(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
         line = line if self._line_goal is None else self._line_goal[0]
         to = max(min(line + by, sheet.last_line), 0)
         if sheet.has_line(to):
@@ -175,7 +175,7 @@ class Editor(Widget, can_focus=True):
 
     def _place_in(self, line: int, cell: int) -> Place:
         string = self.sheet.line(line)[: cell + 1]
-        shown, places = _shown(string)
+        shown, places = shown_line(string)
         for at in range(len(places) - 1):
             if cell_len(shown[: places[at + 1]]) > cell:
                 return self.sheet.start_of(line) + at
@@ -198,7 +198,7 @@ class Editor(Widget, can_focus=True):
         line = sheet.line_of(sheet.place)
         margin = MARGIN if self.rows > 3 * MARGIN else 0
         self.top = min(max(self.top, line - self.rows + 1 + margin), max(line - margin, 0))
-        cell = cell_len(_shown(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
+        cell = cell_len(shown_line(sheet.line(line)[: sheet.place - sheet.start_of(line)])[0])
         width = max(self.size.width, 1)
         if not self.left <= cell < self.left + width:
             self.left = 0 if cell < width else cell - width // 2
@@ -278,7 +278,7 @@ _SELECTED = Style(bgcolor="#44475a")
 _SELECTED_WITHOUT_COLOURS = Style(underline=True)
 
 
-def _shown(string: str) -> tuple[str, list[int]]:
+def shown_line(string: str) -> tuple[str, list[int]]:
     """A line as it is shown, and where each of its characters stands there, and the end."""
     if string.isascii() and string.isprintable():
         return string, list(range(len(string) + 1))

@@ -33,6 +33,7 @@ from piety.objects.workspace import NAME
 from piety.objects.world import Module
 
 LONGEST = 100_000  # characters of one text
+LARGEST = 20_000_000  # bytes of a picture
 NUMBERS = (int, float)
 
 _GENERAL: list[tuple[str, float, Callable[[type], bool], Callable[[Any], Any]]] = []
@@ -87,6 +88,8 @@ def _text(obj: Any) -> Any:
     if hasattr(type(obj), "__text__"):  # by which it is found, see `deriving.py`
         return str(obj.__text__())[:LONGEST]
     if isinstance(obj, File):
+        if obj.media.startswith("image/") and obj.size < LARGEST:
+            return Picture(obj.media, obj.read())
         found = obj.characters(LONGEST)
         return found or f"{obj.size:,} bytes of {obj.media}"
     return obj.decode("utf-8", "replace") if isinstance(obj, bytes) else obj

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from piety.objects.image import Image
 
 
+LONGEST = 1_000_000  # characters of a str that are shown; a text has no such limit
+
+
 class Step(NamedTuple):
     """From an object to one that a view of it shows."""
 
@@ -88,28 +91,34 @@ def look(
             obj = in_time(lambda: find(image, address), PATIENCE)
         except TooLong:
             raise PietyError(f"it takes more than {PATIENCE:g} s to get there") from None
-        wake(obj)
-        views = views_of(obj)
-        titles = tuple(each.title for each in views)
-        view = chosen(views, title if title in titles else None)
-        data = view.make()
-        head = brief(obj, width)
-        if (characters := _characters(data)) is not None:
-            sight = Sight(head, titles, view.title, Drawing(()))
-            return sight._replace(
-                window=_window(characters, writer or Writer(), around),
-                language=_language(data),
-                is_editable=_is_editable(data),
-                line=data.line if type(data) is Code else None,
-            )
-        return Sight(head, titles, view.title, draw(data, width, rows), type(data) is Actions)
+        return sight_of(obj, title, width, rows, writer or Writer(), around)
+
+
+def sight_of(obj: Any, title: str | None, width: int, rows: int, writer: Writer, around: Around) -> Sight:
+    """The same of an object; called in a turn that is undone."""
+    wake(obj)
+    views = views_of(obj)
+    titles = tuple(each.title for each in views)
+    view = chosen(views, title if title in titles else None)
+    data = view.make()
+    sight = Sight(brief(obj, width), titles, view.title, Drawing(()), type(data) is Actions)
+    if (characters := _characters(data)) is None:
+        return sight._replace(drawing=draw(data, width, rows))
+    return sight._replace(
+        window=_window(characters, writer, around),
+        language=_language(data),
+        is_editable=_is_editable(data),
+        line=data.line if type(data) is Code else None,
+    )
 
 
 def _characters(data: Any) -> Reading | str | None:
-    """The characters of a view, if that is what it gives."""
+    """The characters of a view, if that is what it gives: of a str that is very long, the first of them."""
     if type(data) is Code:
         data = data.source
-    return data if isinstance(data, (Reading, str)) else None
+    if issubclass(type(data), str):
+        return str.__getitem__(data, slice(LONGEST))
+    return data if issubclass(type(data), Reading) else None
 
 
 def _window(text: Reading | str, writer: Writer, around: Around) -> Window:

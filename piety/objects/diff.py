@@ -256,7 +256,10 @@ _TABLES = {
     "world.modules.table": "modules", "world.texts": "texts",
 }  # fmt: skip
 # Tables of Piety that a person sees in another form, or not at all.
-_OURS = ("world.workspace", "world.modules", "world.tasks", "world.history", "world.texts", "root")
+_OURS = (
+    "world.workspace", "world.modules", "world.tasks", "world.history", "world.texts", "world.desks", "world.drafts",
+    "root",
+)  # fmt: skip
 
 
 def _is_for_people(kind: Any) -> bool:
@@ -297,7 +300,8 @@ def _is_ours(value: Any) -> bool:
     return isinstance(value, Persistent) and type(value).__module__.startswith("piety.")
 
 
-_OF_WORLD = ("workspace", "modules", "history", "texts", "tasks")  # what the world has that is Piety's own
+# What the world has that is Piety's own.
+_OF_WORLD = ("workspace", "modules", "history", "texts", "tasks", "desks", "drafts")
 
 
 class _Attributes:

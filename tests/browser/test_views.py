@@ -167,7 +167,10 @@ def test_dataclasses_slots_and_rich_reprs(begun: System) -> None:
     begun.run("class Rich:\n    def __rich_repr__(self):\n        yield 1; yield 'a', 2; yield 'b', 3, 3\n")
     assert shown(begun, "show(Rich())")[3:] == ["   1", "a  2"]
     begun.run("class Png:\n    def _repr_png_(self): return b'1234'\n")
-    assert shown(begun, "show(Png())")[3:] == ["a picture, image/png, 4 bytes"]
+    assert shown(begun, "show(Png())")[3:] == [
+        "a picture, image/png, 4 bytes",
+        "it cannot be read: it is no picture that is known here",
+    ]
     begun.run("class Mime:\n    def _repr_mimebundle_(self, **how): return {'text/plain': 'plain'}, {}\n")
     assert shown(begun, "show(Mime())")[3:] == ["plain"]
     begun.run("class Asked:\n    @property\n    def bad(self): raise SystemExit\n")
@@ -225,6 +228,19 @@ def test_objects_of_well_known_libraries(system: System, source: str) -> None:
     assert [line[: len(wanted)] for line, wanted in zip(lines, LIBRARIES[source], strict=False)] == LIBRARIES[source]
     if source.startswith("numpy.array([1.5"):
         assert shown(system, f"show({source}, 'plot')")[3:] == ["▁█  1.5 ... 2"]
+
+
+def test_a_picture_is_drawn(system: System) -> None:
+    """What there is less of, here the dark below; and nothing is drawn of a bomb."""
+    system.run("import PIL.Image; picture = PIL.Image.new('L', (64, 64), 255); picture.paste(0, (0, 48, 64, 64))")
+    lines = shown(system, "show(picture)")[3:]
+    assert lines[0].startswith("a picture, image/png, ")
+    assert len(lines) == 41
+    assert set(lines[1]) == {"\u2800"}
+    assert set(lines[-1]) == {"\u28ff"}
+    system.run("import io; file = io.BytesIO(); PIL.Image.new('1', (9000, 9000)).save(file, 'png'); bomb = file.getvalue()")
+    system.run("class Bomb:\n    def _repr_png_(self): return bomb\n")
+    assert shown(system, "show(Bomb())")[4:] == ["it cannot be read: it has more than 50,000,000 pixels"]
 
 
 def test_a_large_frame_is_read_a_page_at_a_time(system: System) -> None:

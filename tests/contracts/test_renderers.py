@@ -11,14 +11,31 @@ from typing import Any
 
 import pytest
 from conftest import System
+from wcwidth import clip
 from wcwidth import width as width_of
 
 from piety.browser.drawing import drawn
+from piety.browser.editor import shown_line
+from piety.browser.inspecting import Around, sight_of
+from piety.browser.sheet import MOST, Writer
 from piety.browser.views import views_of
 
 Renderer = Callable[[Any, str, int, int], str]  # an object, the title of a view, columns, lines
 
-RENDERERS: dict[str, Renderer] = {"lines": drawn}
+
+
+def at_a_desktop(obj: Any, title: str, width: int, lines: int) -> str:
+    """What a column shows of it."""
+    sight = sight_of(obj, title, width, lines, Writer(), Around())
+    shown = [*filter(None, [sight.drawing.above]), *sight.drawing.lines, *filter(None, [sight.drawing.more])]
+    if sight.window is not None:
+        assert len(sight.window.text) <= 2 * MOST
+        characters = [shown_line(line)[0] for line in sight.window.text.split("\n")[:lines]]
+        shown = [clip(line, 0, width) for line in characters]  # as the screen cuts it off
+    return "\n".join([sight.head, " ".join(sight.titles), "", *shown])
+
+
+RENDERERS: dict[str, Renderer] = {"lines": drawn, "a desktop": at_a_desktop}
 HEAD = 3  # lines above a view: the object, the titles, nothing
 WIDTH, LINES = 60, 12
 
