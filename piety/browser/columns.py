@@ -155,6 +155,7 @@ class Column(Vertical):
                 place = sheet.start_of(sight.line)
             editor.go(place)
             sheet.anchor = max(min(place if first.anchor is None else first.anchor, sheet.end), sheet.window.start)
+            editor.is_entered = False
             editor.top = max(first.top if sight.line is None else sight.line - editor.rows // 3, 0)
         elif sight.window.selection is not None:
             editor.see()

@@ -39,6 +39,7 @@ class Editor(Widget, can_focus=True):
         self.arrived.set()
         self.language = ""
         self.is_editable = False
+        self.is_entered = False  # whether one has done anything here since it is shown
         self.top = 0  # the number of the line that is shown first
         self.left = 0  # cells that are not seen on the left
         self._column: int | None = None  # the cell in which the cursor goes up and down
@@ -118,6 +119,7 @@ class Editor(Widget, can_focus=True):
             sheet.anchor = sheet.place
         if not keeps_column:
             self._column = None
+        self.is_entered = True
         self._see_cursor()
         self.refresh()
 
@@ -235,6 +237,7 @@ class Editor(Widget, can_focus=True):
         first, last = sheet.selection
         typed = sheet.type(first if start is None else start, last if end is None else end, string)
         self._column = None
+        self.is_entered = True
         self.tell(typed)
         self._see_cursor()
         self.refresh()

@@ -164,10 +164,10 @@ def erase_behind(desk: Desktop) -> None:
 
 @built_in("Indent", "tab", TEXT)
 def indent(desk: Desktop) -> None:
-    """Move the lines that are selected away from the margin, or write blanks; of what is only read, the next view."""
+    """Move the lines that are selected away from the margin, or write blanks; if one only looks, show the next view."""
     editor = desk.column.editor
     sheet = editor.sheet
-    if not editor.is_editable:
+    if not (editor.is_editable and editor.is_entered):
         from piety.browser.object_commands import next_view
 
         next_view(desk)
@@ -180,9 +180,9 @@ def indent(desk: Desktop) -> None:
 
 @built_in("Indent less", "shift+tab", TEXT)
 def indent_less(desk: Desktop) -> None:
-    """Move the line, or those that are selected, towards the margin."""
+    """Move the line, or those that are selected, towards the margin; if one only looks, show the view before."""
     editor = desk.column.editor
-    if editor.is_editable:
+    if editor.is_editable and editor.is_entered:
         _each_line(editor, lambda line: line[min(len(INDENT), len(line) - len(line.lstrip(" "))) :])
     else:
         from piety.browser.object_commands import view_before

@@ -31,7 +31,8 @@ class Log:
 
     def __init__(self, newest: Group | None) -> None:
         self._groups: list[Group] = []  # their numbers follow each other
-        self._gone: dict[int, bool] = {}  # number of an undone group -> whether the one that undoes it counts
+        self._undoers: dict[int, list[int]] = {}  # number of an undone group -> those of the groups that undo it
+        self._gone: dict[int, bool] = {}  # the same -> whether one of these counts
         self._skips: dict[int, int] = {}  # number of a group -> the one before all that it has made nothing
         chain = []
         while newest is not None:
@@ -43,10 +44,12 @@ class Log:
     def append(self, group: Group) -> None:
         """A new group has come, and is what it will be: an edit, an undo or a redo."""
         self._groups.append(group)
-        undone, counts = group.undoes, True
+        if group.undoes:
+            self._undoers.setdefault(group.undoes, []).append(group.number)
+        undone = group.undoes
         while undone:
-            self._gone[undone] = counts
-            target, counts = self.numbered(undone), not counts
+            self._gone[undone] = any(not self._gone.get(each, False) for each in self._undoers[undone])
+            target = self.numbered(undone)
             undone = 0 if target is None else target.undoes
         if group.undoes and self._behind(group.number - 1, group.undoes) == group.undoes:
             self._skips[group.number] = group.undoes - 1

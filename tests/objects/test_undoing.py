@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from piety.objects.edits import EDIT, REDO, UNDO, Group
@@ -34,6 +34,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["edit", "undo", "redo", "group", "dr
 
 
 @given(STEPS)
+@example([("edit", 0), ("undo", 0), ("group", 1), ("group", 0), ("redo", 1), ("undo", 1)])  # one is undone by two
 def test_the_log_knows_what_a_walk_through_it_finds(steps: list[tuple[str, int]]) -> None:
     log = Log(None)
     groups: list[Group] = []
