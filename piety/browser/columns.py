@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text as Styled
 from textual import events
@@ -20,7 +19,11 @@ from piety.browser.editor import Editor
 from piety.browser.inspecting import Around, Sight
 from piety.browser.rows import Rows
 from piety.browser.sheet import Writer
+from piety.browser.writing import type_into
 from piety.errors import PietyError
+
+if TYPE_CHECKING:
+    from piety.browser.desktop import Desktop
 
 PAGE = 100  # rows at first, and more each time that the last one is passed
 LEAST = 30  # cells of a column
@@ -79,24 +82,23 @@ class Column(Vertical):
     Column .above { height: 1; text-style: underline; }
     """
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, desk: Desktop, shown: Shown) -> None:
         super().__init__()
+        self._desk = desk
         self.address = shown.address
         self.wanted = shown.title
-        self.shown_at_first = shown
+        self._at_first = shown  # where one is in what is shown first
         self.sight: Sight | None = None
         self._head = Static(classes="head", markup=False)
         self.titles = Titles()
-        self._above, self.table = Static(classes="above", markup=False), Rows()
-        self.editor = Editor()
+        self._above, self.table, self.editor = Static(classes="above", markup=False), Rows(), Editor()
+        self.editor.tell = lambda typed: type_into(desk, self, typed)
+        self.editor.get = lambda: desk.ask_for(self)
         self.writer = Writer()  # belongs to the turn thread
         self.rows = PAGE
         self.asked: asyncio.Task[None] | None = None
         self.is_slow = False  # whether it took so long that it is not asked for anew by itself
-        self.around = Around(shown.row)  # the part of a text that is asked for
-        self.has_room: Callable[[Column], object] = lambda column: None  # called when its width is known, or another
-        self.is_clicked: Callable[[Column], object] = lambda column: None  # called when the mouse chooses it
-        self.is_there = asyncio.Event()  # whether something is shown, or it was waited for long enough
+        self.arrived = asyncio.Event()  # set when what is wanted is shown, or was waited for long enough
 
     def compose(self) -> ComposeResult:
         yield from (self._head, self.titles, self._above, self.table, self.editor)
@@ -104,16 +106,32 @@ class Column(Vertical):
     def on_mount(self) -> None:
         self.editor.display = self._above.display = False
 
+    # -- what its parts tell
+
     def on_resize(self, _event: events.Resize) -> None:
         """What is shown is as wide as the column; so this comes before anything is shown."""
-        self.has_room(self)
+        self._desk.ask_for(self)
 
     def on_mouse_down(self, _event: events.MouseDown) -> None:
         """One wants to be here."""
-        self.is_clicked(self)
+        self._desk.go_to_column(self)
+
+    def on_titles_chosen(self, event: Titles.Chosen) -> None:
+        """A title was clicked."""
+        self._desk.show_view(self, event.title)
+
+    async def on_rows_opened(self, _event: Rows.Opened) -> None:
+        """A row was clicked that was chosen already."""
+        await self._desk.open_row()
+
+    def on_rows_at_end(self, _event: Rows.AtEnd) -> None:
+        """One has come to the end of the rows."""
+        self._desk.more_rows(self)
+
+    # -- what is shown
 
     @property
-    def body(self) -> Any:
+    def body(self) -> Rows | Editor:
         """What has the keys: the rows, or the characters."""
         return self.editor if self.is_text else self.table
 
@@ -124,12 +142,13 @@ class Column(Vertical):
 
     def show(self, sight: Sight) -> None:
         """Show what was made of the object; the row that is chosen stays so."""
-        self.is_there.set()
+        self.arrived.set()
+        self.wanted = sight.title
+        self.titles.show(sight.titles, sight.title)
         if sight == self.sight and sight.window is None:
             return
-        before, self.sight, self.wanted = self.sight, sight, sight.title
+        before, self.sight = self.sight, sight
         self._head.update(sight.head)
-        self.titles.show(sight.titles, sight.title)
         self.editor.display, self.table.display = self.is_text, not self.is_text
         self._above.display = not self.is_text and bool(sight.drawing.above)
         is_same_view = before is not None and before.title == sight.title
@@ -163,14 +182,14 @@ class Column(Vertical):
 
     def _first(self) -> Shown:
         """Where one was in what is shown first; of other views at the beginning."""
-        first, self.shown_at_first = self.shown_at_first, Shown(self.address)
-        return first if first.title in (None, self.wanted) else self.shown_at_first
+        first, self._at_first = self._at_first, Shown(self.address)
+        return first if first.title in (None, self.wanted) else self._at_first
 
     @property
     def shown(self) -> Shown:
         """What is to be kept of it."""
         if self.sight is None:
-            return self.shown_at_first
+            return self._at_first
         if self.is_text:
             sheet = self.editor.sheet
             anchor = None if sheet.anchor == sheet.place else sheet.anchor
@@ -189,10 +208,11 @@ class Column(Vertical):
         self.writer = Writer()
         self.editor.sheet.forget()
 
-    def where(self) -> Around:
-        """The part of the text that is to be asked for now."""
-        if self.sight is None or not self.is_text:
-            return self.around
+    @property
+    def around(self) -> Around:
+        """The part of a text that is to be asked for."""
+        if self.sight is None or not self.is_text or self.sight.title != self.wanted:
+            return Around(self._at_first.row, is_first=True)
         return Around(*self.editor.wanted, self.editor.sheet.known)
 
 

@@ -20,8 +20,8 @@ from persistent import Persistent
 from wcwidth import ljust
 from wcwidth import width as width_of
 
+from piety.browser.braille import braille
 from piety.browser.brief import TooLong, brief, clipped, failure, in_time
-from piety.browser.imaging import braille
 from piety.browser.views import (
     PATIENCE,
     Actions,

@@ -34,7 +34,7 @@ class Editor(Widget, can_focus=True):
         super().__init__()
         self.sheet = Sheet()
         self.tell: Callable[[Typed], object] = lambda typed: None  # who does what was typed
-        self.get: Callable[[Place, int | None], object] = lambda place, line: None  # who gets another part of the text
+        self.get: Callable[[], object] = lambda: None  # who gets the part of the text that is wanted
         self.arrived = asyncio.Event()  # whether one is where one was to go
         self.arrived.set()
         self.language = ""
@@ -104,7 +104,7 @@ class Editor(Widget, can_focus=True):
             style = _SELECTED if getattr(self.app, "has_colours", True) else _SELECTED_WITHOUT_COLOURS
             styled.stylize(style, first, places[end] if end <= last else len(styled.plain))
         at = sheet.place - begin
-        if self.has_focus and sheet.line_of(sheet.place) == line and 0 <= at <= last:
+        if self.has_focus and sheet.has_cursor and sheet.line_of(sheet.place) == line and 0 <= at <= last:
             if places[at] >= len(styled.plain):
                 styled.append(" ")
             styled.stylize(Style(reverse=True), places[at], places[at] + 1)
@@ -145,6 +145,21 @@ class Editor(Widget, can_focus=True):
         if self._goal is None and self._line_goal is None:
             self.arrived.set()
 
+    def go_to_line(self, line: int) -> None:
+        """Go to the beginning of a line, which may lie outside of the window."""
+        self._column = 0
+        if self.sheet.has_line(line):
+            self.go(self.sheet.start_of(line))
+        else:
+            self._line_goal = line, False
+            self.arrived.clear()
+            self.want(line, self.sheet.place)
+
+    def come_back(self) -> None:
+        """Go where the cursor is, if one has scrolled far away from it."""
+        if not self.sheet.has_cursor:
+            self.go_to(self.sheet.place, self.sheet.anchor)
+
     def stay(self) -> None:
         """Go nowhere else."""
         self._goal = self._line_goal = None
@@ -157,7 +172,8 @@ class Editor(Widget, can_focus=True):
         line = self.sheet.line_of(self.sheet.place)
         if self._line_goal is not None:
             return place, self._line_goal[0]
-        return place, None if self._goal is not None or self.top <= line < self.top + self.rows else self.top
+        is_seen = self.sheet.has_cursor and self.top <= line < self.top + self.rows
+        return place, None if self._goal is not None or is_seen else self.top
 
     def go_lines(self, by: int, selecting: bool = False) -> None:
         """Go up or down by so many lines, in the same column."""
@@ -213,14 +229,16 @@ class Editor(Widget, can_focus=True):
         first, last = sheet.window.line, sheet.window.line + len(sheet.starts) - 1
         if self.top < first or min(self.top + self.rows - 1, sheet.last_line) > last:
             self.want(self.top, sheet.place)
-        elif (sheet.place - NEAR < sheet.window.start > 0) or sheet.end < min(sheet.place + NEAR, sheet.window.size):
+        elif sheet.has_cursor and (
+            sheet.place - NEAR < sheet.window.start > 0 or sheet.end < min(sheet.place + NEAR, sheet.window.size)
+        ):
             self.want(None, sheet.place)
 
     def want(self, line: int | None, place: Place) -> None:
         """Ask for another part of the text."""
         if self._wanted != (line, place):
             self._wanted = (line, place)
-            self.get(place, line)
+            self.get()
 
     def see(self) -> None:
         """Show where the cursor is."""

@@ -74,6 +74,7 @@ class Around(NamedTuple):
     place: Place = 0
     line: int | None = None
     known: int = 0  # how much of what others have done to it is known: see `sheet.py`
+    is_first: bool = False  # whether the line that a `Code` names is to be seen instead
 
 
 def look(
@@ -102,17 +103,18 @@ def sight_of(obj: Any, title: str | None, width: int, rows: int, writer: Writer,
     view = chosen(views, title if title in titles else None)
     data = view.make()
     sight = Sight(brief(obj, width), titles, view.title, Drawing(()), type(data) is Actions)
-    if (characters := _characters(data)) is None:
+    if (characters := characters_of(data)) is None:
         return sight._replace(drawing=draw(data, width, rows))
+    line = data.line if type(data) is Code else None
     return sight._replace(
-        window=_window(characters, writer, around),
+        window=_window(characters, writer, around if line is None or not around.is_first else Around(line=line)),
         language=_language(data),
         is_editable=_is_editable(data),
-        line=data.line if type(data) is Code else None,
+        line=line,
     )
 
 
-def _characters(data: Any) -> Reading | str | None:
+def characters_of(data: Any) -> Reading | str | None:
     """The characters of a view, if that is what it gives: of a str that is very long, the first of them."""
     if type(data) is Code:
         data = data.source
@@ -126,7 +128,7 @@ def _window(text: Reading | str, writer: Writer, around: Around) -> Window:
     place = around.place if around.line is None else rope.start_of_line(characters, around.line)
     if isinstance(text, Text):
         return writer.window(text, place, around.known)
-    return window_of(characters, place)
+    return window_of(characters, place)._replace(epoch=writer.epoch)
 
 
 def _language(data: Any) -> str:
@@ -228,5 +230,11 @@ def moments_of(image: Image, address: Address) -> int:
 
 
 def turn_of_change(image: Image, address: Address, at: int) -> bytes:
-    """The number of the turn that has changed an object, so many changes ago; called in a turn."""
-    return history(find(image, address))[at].tid
+    """The number of the turn that has changed an object, so many changes ago; called in a turn.
+
+    Raises `PietyError` if there is none.
+    """
+    found = history(find(image, address))
+    if at >= len(found):
+        raise PietyError("it has no earlier state")
+    return found[at].tid

@@ -91,10 +91,10 @@ async def forward(desk: Desktop) -> None:
 @built_in("Away", "escape")
 def away(desk: Desktop) -> None:
     """Leave the line, or the column for the one on the left of it; nothing is closed."""
-    if desk.cancel():
+    if desk.line.cancel():
         return
-    if desk.in_line:
-        desk.back_to_column()
+    if desk.line.is_entered:
+        desk.line.leave()
     elif desk.pane.columns.index(desk.column):
         desk.go_to_column(desk.pane.columns[desk.pane.columns.index(desk.column) - 1])
 
@@ -182,13 +182,13 @@ def freeze(desk: Desktop) -> None:
 @built_in("Evaluate", ":", ROWS)
 def evaluate(desk: Desktop) -> None:
     """Write something to be evaluated, with `self` bound to the object of the column."""
-    desk.write_line()
+    desk.line.write()
 
 
 @built_in("Evaluate from anywhere", "ctrl+e")
 def evaluate_from_anywhere(desk: Desktop) -> None:
     """The same, also from within a text."""
-    desk.write_line()
+    desk.line.write()
 
 
 @built_in("Edit", "e", ROWS)
@@ -198,7 +198,7 @@ def edit(desk: Desktop) -> None:
     if sight is not None and row is not None and sight.title == "Attributes":
         name, line = sight.drawing.names[row], sight.drawing.lines[row]
         is_whole = line.startswith(f"{name} ") and not line.endswith("...") and "<" not in line  # and can be read
-        desk.write_line(f"self.{name} = {line.removeprefix(name).strip() if is_whole else ''}")
+        desk.line.write(f"self.{name} = {line.removeprefix(name).strip() if is_whole else ''}")
 
 
 @built_in("Actions", "a", ROWS)
@@ -215,7 +215,7 @@ async def actions(desk: Desktop) -> None:
 async def name_it(desk: Desktop) -> None:
     """Give the object of the column a name: a variable that has it."""
     column = desk.column
-    name = await desk.ask("name: ")
+    name = await desk.line.ask("name: ")
     if name and name.strip():
         if not name.strip().isidentifier():
             raise PietyError(f"{name!r} is no name; take letters, digits and _")
@@ -300,7 +300,7 @@ async def bring_back(desk: Desktop) -> None:
     if not at:
         desk.say("this is how it is now; < shows how it was before")
         return
-    answer = await desk.ask("bring this state back? y or n: ")
+    answer = await desk.line.ask("bring this state back? y or n: ")
     if (answer or "").strip().lower() not in ("y", "yes"):
         return
 

@@ -156,5 +156,5 @@ def interrupt(desk: Desktop) -> None:
 @built_in("What does this key do", "f1")
 def tell_key(desk: Desktop) -> None:
     """Tell what the next key does, with its source."""
-    desk.tells_key = True
+    desk.keyboard.tells = True
     desk.say("press a key, to be told what it does")

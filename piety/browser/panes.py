@@ -38,7 +38,7 @@ class Pane(HorizontalScroll, inherit_bindings=False):
         return self.columns[self.at]
 
     @property
-    def name_of(self) -> str:
+    def label(self) -> str:
         """What is shown, in a few words."""
         if not self.columns:
             return ""

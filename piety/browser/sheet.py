@@ -13,6 +13,8 @@ past what was typed, as in operational transformation (Ellis and Gibbs, "Concurr
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import count
 from typing import NamedTuple
 
 from piety.objects import rope
@@ -21,6 +23,7 @@ from piety.objects.rope import Rope
 from piety.objects.texts import Text
 
 LINES = 200  # above the cursor and below it
+_EPOCHS = count(1)  # each writer begins one of its own
 KEPT = 1_000  # edits of others that are known, of one who only reads
 MOST = 50_000  # characters before it and behind it: of one long line there are no more
 
@@ -125,8 +128,8 @@ class Sheet:
         for typed in self.pending:
             self._put(typed)
         self._split()
-        self.place = max(min(self.place, self.end), window.start)
-        self.anchor = max(min(self.anchor, self.end), window.start)
+        size = window.size + len(self.text) - len(window.text)
+        self.place, self.anchor = min(self.place, size), min(self.anchor, size)  # they may lie outside of the window
 
     def _put(self, typed: Typed) -> None:
         begin = self.window.start
@@ -154,10 +157,8 @@ class Sheet:
         return max(self.window.lines - 1 + known, self.window.line + len(self.starts) - 1)
 
     def line_of(self, place: Place) -> int:
-        """The number of the line in which a place of the window is."""
-        from bisect import bisect_right
-
-        return self.window.line + bisect_right(self.starts, place - self.window.start) - 1
+        """The number of the line in which a place is; the nearest of the window, if it has that place not."""
+        return self.window.line + max(bisect_right(self.starts, place - self.window.start) - 1, 0)
 
     def start_of(self, line: int) -> Place:
         """Where a line begins; the nearest of the window, if it has that line not."""
@@ -183,6 +184,11 @@ class Sheet:
         return self.text[max(start - self.window.start, 0) : max(end - self.window.start, 0)]
 
     @property
+    def has_cursor(self) -> bool:
+        """Whether the cursor is in the window."""
+        return self.window.start <= self.place <= self.end
+
+    @property
     def selection(self) -> Selection:
         """The selection, from its beginning to its end."""
         return min(self.anchor, self.place), max(self.anchor, self.place)
@@ -202,7 +208,7 @@ class Writer:
     def __init__(self) -> None:
         self._text: Text | None = None
         self._version = -1
-        self._epoch = 0
+        self.epoch = next(_EPOCHS)
         self._others: list[Edit] = []
         self._first = 0  # the number of the first of them
         self._answered = 0
@@ -228,7 +234,7 @@ class Writer:
             around = moved(around, edit)
         around = around if selection is None else selection[1]
         return window_of(text.rope, around)._replace(
-            epoch=self._epoch, answered=self._answered, others=others, first=max(known, self._first),
+            epoch=self.epoch, answered=self._answered, others=others, first=max(known, self._first),
             selection=selection,
         )  # fmt: skip
 
@@ -248,7 +254,8 @@ class Writer:
         """Learn what others have done; of another text, or an earlier state of it, that is not known."""
         version = text.version
         if text is not self._text or version < self._version:
-            self._epoch += self._text is not None
+            if self._text is not None:
+                self.epoch = next(_EPOCHS)
             self._text, self._version = text, version
             self._forget(len(self._others))
         elif version > self._version:

@@ -209,7 +209,7 @@ def undo(desk: Desktop) -> None:
     change(desk, _undo, "undo")
 
 
-def _undo(text: Text, *_where: Place) -> Selection | None:
+def _undo(text: Text, _selected: Any) -> Selection | None:
     text.undo()
     return text.selection()
 
@@ -220,7 +220,7 @@ def redo(desk: Desktop) -> None:
     change(desk, _redo, "redo")
 
 
-def _redo(text: Text, *_where: Place) -> Selection | None:
+def _redo(text: Text, _selected: Any) -> Selection | None:
     text.redo()
     return text.selection()
 
@@ -261,7 +261,7 @@ def save_text(desk: Desktop) -> None:
 async def search(desk: Desktop) -> None:
     """Go to the next match of a regular expression behind the cursor, from the end on to the beginning."""
     column = desk.column
-    pattern = await desk.ask("search: ", desk.sought)
+    pattern = await desk.line.ask("search: ", desk.sought)
     if pattern:
         desk.sought = pattern
         await _search(desk, column)
@@ -286,17 +286,18 @@ async def _search(desk: Desktop, column: Any) -> None:
 async def replace(desk: Desktop) -> None:
     """Replace all matches of a regular expression, in what is selected or else from the cursor on."""
     column = desk.column
-    pattern = await desk.ask("replace: ", desk.sought)
+    pattern = await desk.line.ask("replace: ", desk.sought)
     if not pattern:
         return
     desk.sought = pattern
-    new = await desk.ask(f"replace {pattern} by: ")
+    new = await desk.line.ask(f"replace {pattern} by: ")
     if new is not None:
         is_selected = "\n" in column.editor.sheet.selected  # within a line it is rather what was found
         change(desk, partial(_replace, pattern=pattern, new=new, is_selected=is_selected), "replace", column)
 
 
-def _replace(text: Text, start: Place, end: Place, pattern: str, new: str, is_selected: bool) -> None:
+def _replace(text: Text, selected: Callable[[], Selection], pattern: str, new: str, is_selected: bool) -> None:
+    start, end = selected()
     last = where_is(text, end) if is_selected else None
     if not text.replace(pattern, new, start=where_is(text, start), end=last):
         raise PietyError(f"there is no {pattern!r} {'in what is selected' if is_selected else 'from here on'}")
@@ -347,5 +348,4 @@ def inspect_it(desk: Desktop) -> None:
     """Evaluate it, and open what it gives as the next column."""
     column, source = desk.column, _stripped(_source(desk))
     if source.strip():
-        image = desk.system.image
-        desk.work(lambda: act(image, column.address, source), source, column, source)
+        desk.evaluate(source, column)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Union
 from textual.geometry import Region
 
 LEAST = 0.1  # the share of a tile that is not made smaller
-STEP = 0.05  # of the room, by which a tile is made larger or smaller
 
 
 class Stack(NamedTuple):
@@ -113,7 +112,7 @@ def without(tile: Tile, pane: int) -> Tile | None:
     return Split(tile.is_row, *zip(*((part, share / whole) for part, share in parts), strict=True))
 
 
-def resized(tile: Tile, pane: int, is_row: bool, by: float = STEP) -> Tile:
+def resized(tile: Tile, pane: int, is_row: bool, by: float) -> Tile:
     """Give a pane more of the room from left to right, or from top to bottom; less with a negative number."""
     if isinstance(tile, Stack):
         return tile
@@ -151,19 +150,24 @@ def regions(tile: Tile, room: Region) -> dict[int, Region]:
 
 
 def neighbour(found: dict[int, Region], pane: int, across: int, down: int) -> int | None:
-    """The pane that one comes to from another one by going across, or down, by -1 or 1; None at the edge."""
-    here = found[pane]
-    best: tuple[int, int] | None = None
+    """The pane that one comes to from another one by going across, or down, by -1 or 1; None at the edge.
+
+    It is the nearest, and of those the one that has the longest border with it.
+    """
+    here = found.get(pane)
+    if here is None:
+        return None
+    ranked = []
     for other, there in found.items():
         if across:
-            is_beside = there.x >= here.right if across > 0 else there.right <= here.x
-            gap, overlap = abs(there.x - here.x), min(there.bottom, here.bottom) - max(there.y, here.y)
+            gap = there.x - here.right if across > 0 else here.x - there.right
+            overlap = min(there.bottom, here.bottom) - max(there.y, here.y)
         else:
-            is_beside = there.y >= here.bottom if down > 0 else there.bottom <= here.y
-            gap, overlap = abs(there.y - here.y), min(there.right, here.right) - max(there.x, here.x)
-        if is_beside and overlap > 0 and (best is None or (gap, -overlap) < best[:2]):
-            best, nearest = (gap, -overlap), other
-    return None if best is None else nearest
+            gap = there.y - here.bottom if down > 0 else here.y - there.bottom
+            overlap = min(there.right, here.right) - max(there.x, here.x)
+        if gap >= 0 and overlap > 0:
+            ranked.append((gap, -overlap, other))
+    return min(ranked)[-1] if ranked else None
 
 
 # -- as it is kept in the image

@@ -75,7 +75,7 @@ def make_text(image: Image, name: str, user: str | None = None) -> None:
 @built_in("Text")
 async def text(desk: Desktop) -> None:
     """Show a text by its name, or a file of the host as a text; it is made if there is none."""
-    name = await desk.ask("text, or path of a file: ")
+    name = await desk.line.ask("text, or path of a file: ")
     if not name or not name.strip():
         return
     if "/" in name:
@@ -119,7 +119,7 @@ async def history(desk: Desktop) -> None:
 @built_in("Find", "f9")
 async def finder(desk: Desktop) -> None:
     """Ask for what was kept: by words and facts, as `piety find` does; then go on by its facets."""
-    query = await desk.ask("find: ")
+    query = await desk.line.ask("find: ")
     if query is not None:
         await show_pane(desk, f"find({query!r})")
 
@@ -133,7 +133,7 @@ async def commands(desk: Desktop) -> None:
 @built_in("Take a snapshot")
 async def snapshot(desk: Desktop) -> None:
     """Give this moment a name."""
-    name = await desk.ask("name of the snapshot: ")
+    name = await desk.line.ask("name of the snapshot: ")
     if name and name.strip():
         image, wanted = desk.system.image, name.strip()
         desk.work(lambda: _silent(image.run_source(f"snapshot({wanted!r})")), f"snapshot {wanted}", desk.column)
@@ -152,7 +152,7 @@ async def fork(desk: Desktop) -> None:
     address = column.address
     if row is not None and column.sight is not None:
         address = address.below(column.sight.title, row)
-    place = await desk.ask("fork to the new home: ")
+    place = await desk.line.ask("fork to the new home: ")
     if place and place.strip():
         path = os.path.abspath(os.path.expanduser(place.strip()))
 
@@ -176,7 +176,7 @@ def anything(desk: Desktop) -> None:
 
     async def take(meant: Any) -> None:
         if isinstance(meant, Doing):
-            await desk.do(meant)
+            await desk.keyboard.do(meant)
         elif meant.ref.startswith(RESULT):
             await desk.open_column(meant, desk.column)
         else:

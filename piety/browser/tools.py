@@ -13,6 +13,7 @@ from piety.browser.sources import code_of, place_of
 from piety.browser.views import Actions, BetweenTurns, Code, Form, Forward, Label, Table
 from piety.errors import PietyError
 from piety.objects import rollback
+from piety.objects.diff import Diff
 from piety.objects.finding import Found
 from piety.objects.history import Row, Turns
 from piety.objects.image import Image, current
@@ -183,6 +184,11 @@ def _table_of(found: Snapshots) -> Table:
 
 def _before(tid: bytes) -> bytes:
     return (int.from_bytes(tid, "big") - 1).to_bytes(8, "big")
+
+
+@general("Differences", 10, is_of(Diff))
+def _differences(obj: Diff) -> Code:
+    return Code(repr(obj), "diff")
 
 
 @general("Turn", 10, is_of(Row))

@@ -62,7 +62,8 @@ class Code:
 
     The source is a str or a Text.  A str can be edited if there is `edit`, which gives a Text in its place; `save` is
     called when somebody saves that, and what it gives is told.  `line` is the number of a line to look at, from 0.
-    `file` is what Python calls the source, and `first` the number of its first line there: so an error leads here.
+    `file` is how what Python calls the source begins, and `first` the number of its first line there: so an error leads
+    here.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from piety.browser.brief import clipped
-from piety.browser.inspecting import act, text_at, view_at
+from piety.browser.inspecting import act, characters_of, text_at, view_at
 from piety.browser.sheet import Typed, Window
 from piety.browser.views import Code
 from piety.objects import rope
@@ -19,6 +19,7 @@ from piety.objects.edits import Place, Selection
 from piety.objects.reading import Reading, Where
 from piety.objects.searching import Found
 from piety.objects.texts import Text
+from piety.objects.tracebacks import frames_of
 
 if TYPE_CHECKING:
     from piety.browser.columns import Column
@@ -49,11 +50,11 @@ def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
 
 def change(
     desk: Desktop,
-    work: Callable[[Text, Place, Place], Selection | None],
+    work: Callable[[Text, Callable[[], Selection]], Selection | None],
     label: str,
     column: Column | None = None,
 ) -> None:
-    """Change the text of a column in a turn: `work(text, start, end)` with what is selected.
+    """Change the text of a column in a turn: `work(text, selected)`, where the second tells what is selected by now.
 
     It may give what is to be selected then; else the cursor stays with the characters around it.
     """
@@ -63,9 +64,8 @@ def change(
 
     def whole() -> None:
         text = text_at(image, address, title)
-        place = writer.place(text, marked)
-        selection = work(text, *place)
-        window = writer.window(text, place[1], marked.known, selection)
+        selection = work(text, lambda: writer.place(text, marked))
+        window = writer.window(text, writer.place(text, marked)[1], marked.known, selection)
         desk.soon_here(_take, desk, column, window, True)
 
     future = desk.system.work(whole, clipped(label, 60), desk.say_from_anywhere, session=desk.name_of_desk)
@@ -99,8 +99,9 @@ def put_result(desk: Desktop, source: str) -> None:
     if sheet.anchor == sheet.place:
         sheet.place = sheet.anchor = sheet.end_of(sheet.line_of(sheet.place))
 
-    def work(text: Text, _start: Place, end: Place) -> Selection:
+    def work(text: Text, selected: Callable[[], Selection]) -> Selection:
         string = _told(act(image, address, source))
+        end = selected()[1]  # not before: the source may edit this very text
         text.edit([(end, end, string)])
         return end, end + len(string)
 
@@ -119,16 +120,17 @@ def save(desk: Desktop) -> None:
     """Save the text of a column.  If that fails, the cursor goes to the line where it does, and the text stays."""
     column = desk.column
     image, address, title = desk.system.image, column.address, column.wanted or ""
-    lines: list[int] = []
+    line: int | None = None
 
     def work() -> None:
+        nonlocal line
         data = view_at(image, address, title)
-        text = data.source if type(data) is Code else data
+        text = characters_of(data)
         if type(data) is Code and data.save is not None:
             try:
                 print(data.save() or "saved")
             except Exception as error:
-                lines.extend(_lines_of(error, data))
+                line = _line_of(error, data)
                 raise
         elif isinstance(text, Text) and text.file is not None:
             print(f"{text.save():,} bytes in {text.file}")
@@ -136,25 +138,22 @@ def save(desk: Desktop) -> None:
             print("it is in the image, so it is kept; there is nothing to save it to")
 
     def then(outcome: Any) -> None:
-        if outcome.error is not None and lines:
-            editor = column.editor
-            editor.go(editor.sheet.start_of(lines[0]))
-            editor.see()
+        if outcome.error is not None and line is not None:
+            column.editor.go_to_line(line)
         desk.follow()
 
     desk.work(work, f"save {column.address.ref}", column, then=then)
 
 
-def _lines_of(error: BaseException, code: Code) -> list[int]:
-    """The number of the line in which an error lies, in the characters of a code: none, or one."""
-    from piety.objects.tracebacks import frames_of
-
+def _line_of(error: BaseException, code: Code) -> int | None:
+    """The number of the line in which an error lies, in the characters of a code; None if it lies elsewhere."""
     if code.file is None:
-        return []
-    if isinstance(error, SyntaxError) and error.lineno is not None:
-        return [max(error.lineno - 1 - code.first, 0)]
-    found = [line for frame, line in frames_of(error) if frame.f_code.co_filename == code.file]
-    return [max(found[-1] - 1 - code.first, 0)] if found else []
+        return None
+    if isinstance(error, SyntaxError):
+        is_here = error.lineno is not None and str(error.filename).startswith(code.file)
+        return max((error.lineno or 1) - 1 - code.first, 0) if is_here else None
+    found = [line for frame, line in frames_of(error) if frame.f_code.co_filename.startswith(code.file)]
+    return max(found[-1] - 1 - code.first, 0) if found else None
 
 
 async def next_match(desk: Desktop, column: Column, pattern: str) -> tuple[Place, Place] | None:
@@ -165,8 +164,7 @@ async def next_match(desk: Desktop, column: Column, pattern: str) -> tuple[Place
 
     def work(image: Image) -> tuple[Place, Place] | None:
         with image.look():
-            data = view_at(image, address, title)
-            text = data.source if type(data) is Code else data
+            text = characters_of(view_at(image, address, title))
             text = text if isinstance(text, Reading) else Text(str(text))
             found: Found | None = text.find(pattern, where_is(text, min(start, len(text)))) or text.find(pattern)
             return None if found is None else (found.first, found.last)

@@ -106,6 +106,10 @@ class Definition:
     def put(self, source: str) -> None:
         """Give it another source, and run what that is a part of.  Raises what that raises."""
         image, part = open_image(), self.part
+        if self.module:
+            draft = image.world.modules.table[self.module].draft
+            if draft is not None and not draft.is_saved:
+                raise PietyError(f"the text of module {self.module} is edited and not saved; save or reload that first")
         lines = self.around.split("\n")
         whole = "\n".join([*lines[: part.first], *source.rstrip("\n").split("\n"), *lines[part.last :]])
         if self.module:

@@ -89,10 +89,10 @@ def test_no_share_is_lost(doing: list[tuple[str, int]]) -> None:
 def test_a_pane_is_made_larger_until_the_other_is_small() -> None:
     tile: Tile = Split(True, (Stack((1,)), Stack((2,))), (0.5, 0.5))
     for _ in range(20):
-        tile = resized(tile, 1, is_row=True)
+        tile = resized(tile, 1, True, 0.05)
     assert isinstance(tile, Split)
     assert abs(tile.shares[1] - LEAST) < 1e-6
-    assert resized(tile, 1, is_row=False) == tile
+    assert resized(tile, 1, False, 0.05) == tile
 
 
 def test_one_goes_to_the_neighbour() -> None:
@@ -103,6 +103,13 @@ def test_one_goes_to_the_neighbour() -> None:
     assert neighbour(found, 3, -1, 0) == 1
     assert neighbour(found, 3, 0, 1) is None
     assert neighbour(found, 3, 0, -1) == 2
+
+
+def test_of_several_neighbours_the_one_with_the_longest_border() -> None:
+    found = {1: Region(0, 0, 40, 5), 2: Region(0, 5, 30, 45), 3: Region(40, 0, 10, 50), 4: Region(30, 5, 10, 45)}
+    assert neighbour(found, 3, -1, 0) == 4
+    assert neighbour(found, 4, -1, 0) == 2
+    assert neighbour(found, 9, -1, 0) is None
 
 
 def test_the_one_below_is_seen_when_the_top_goes() -> None:

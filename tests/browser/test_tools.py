@@ -250,7 +250,7 @@ def test_one_object_goes_through_time(desks: Callable[..., Desk], running: Serve
     desk.sees("title    'two'")
     desk.types("=")
     desk.sees("'two' -> 'three'")
-    desk.types(LEFT, "R")
+    desk.types(ALT_LEFT, "R")
     desk.sees("bring this state back?")
     desk.types("y", ENTER)
     desk.until(lambda text: running.evaluate("lisp.title") == "'two'\n")
