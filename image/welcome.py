@@ -8,17 +8,14 @@ from piety import Code, Label, Table, view
 WELCOME = """\
 # Welcome to Piety
 
-All that you see lives in one image: objects, code, texts, tasks, and this desktop.
-It goes on where you left it, also after a pulled plug.
+All that you see lives in one image, and goes on where you left it.
+Press **Tab** here for the tour, to be typed along in the workspace below.
+**Ctrl-\\** leaves; the system goes on.
 
-- **Enter** opens what a row stands for, **Left** goes back, **Tab** shows another view.
-- **:** evaluates, with `self` bound to the object of the column.
-- In a text, **Ctrl-D** does a line, **Ctrl-P** prints what it gives, **Ctrl-O** opens it.
-- **Ctrl-G** finds anything: commands, objects, code, texts, tasks, snapshots.
-- **F1** and a key tells what the key does, with its source. **Ctrl-W v** splits the screen.
-- **Ctrl-\\** leaves. The system goes on.
-
-Press **Tab** here for the tour: a chapter at a time, to be typed along in the workspace below.
+- **Enter** opens what a row stands for, **Left** goes back, **:** evaluates.
+- In a text, **Ctrl-D** does a line, **Ctrl-P** prints what it gives.
+- **Ctrl-G** finds anything. **F1** and a key tells what the key does.
+- **Ctrl-W Down** goes to the pane below, **Ctrl-W v** splits this one.
 """
 
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from piety.browser.brief import TooLong, brief, in_time
 from piety.browser.choosing import Choice
 from piety.browser.commands import doings_of
-from piety.browser.inspecting import Address, address_of, find
+from piety.browser.inspecting import Address, find
 from piety.errors import PietyError
 from piety.objects.definitions import WORKSPACE, definitions
 from piety.objects.finding import find as find_entries
@@ -47,6 +47,24 @@ def search(title: str) -> Callable[[Any], Any]:
     return mark
 
 
+class Hit(NamedTuple):
+    """Something that the object that one is in has found itself."""
+
+    here: Address
+    words: str
+    method: str
+    number: int
+
+
+def object_of(image: Image, hit: Hit) -> Any:
+    """What was found; called in a turn.  Raises `PietyError` if it is not found any more."""
+    obj = find(image, hit.here)
+    for place, each in enumerate(_found(getattr(type(obj), hit.method), obj, hit.words)):
+        if place == hit.number:
+            return each
+    raise PietyError("it is not found any more")
+
+
 def anything(image: Image, words: str, here: Address) -> list[Choice]:
     """What there is of some words; what begins with them comes first."""
     with image.look():
@@ -72,17 +90,21 @@ def _own(image: Image, words: str, here: Address) -> Iterator[Choice]:
         obj = find(image, here)
     except Exception:  # it is not there: nothing is found from it
         return
+    methods: dict[str, Any] = {}
     for kind in type(obj).__mro__:
-        for method in vars(kind).values():
-            title = vars(method).get(_MARK) if type(method) is FunctionType else None
-            if title is not None:
-                try:
-                    objects = in_time(partial(_found, method, obj, words), PATIENCE)
-                    yield from [Choice(title, brief(each), "", address_of(image, each)) for each in objects]
-                except TooLong:
-                    yield Choice(title, f"takes more than {PATIENCE:g} s")
-                except Exception as error:
-                    yield Choice(title, f"fails: {type(error).__name__}", brief(error))
+        for name, method in vars(kind).items():
+            methods.setdefault(name, method)  # a subclass that has another method of the name hides one
+    for name, method in methods.items():
+        title = vars(method).get(_MARK) if type(method) is FunctionType else None
+        if title is not None:
+            try:
+                objects = in_time(partial(_found, method, obj, words), PATIENCE)
+                told = [Choice(title, brief(each), "", Hit(here, words, name, n)) for n, each in enumerate(objects)]
+            except TooLong:
+                told = [Choice(title, f"takes more than {PATIENCE:g} s")]
+            except Exception as error:
+                told = [Choice(title, f"fails: {type(error).__name__}", brief(error))]
+            yield from told
 
 
 def _found(method: Any, obj: Any, words: str) -> list[Any]:
@@ -134,8 +156,7 @@ def _entries(image: Image, words: str) -> Iterator[Choice]:
     if not words.strip():
         return
     try:
-        found = find_entries(words)
-        for each in islice(found, FEW):
-            yield Choice("kept", brief(each), "", address_of(image, each))
+        for number, each in enumerate(islice(find_entries(words), FEW)):
+            yield Choice("kept", brief(each), "", Address(f"find({words!r})[{number}]"))
     except PietyError:  # as it is written so far, it is no query
         return

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from piety.browser.desktop import Desktop
 
 
+HINT = ": evaluate, with self"
+
+
 class Line(Horizontal):
     """The line, with a question before it if something is asked."""
 
@@ -29,7 +32,7 @@ class Line(Horizontal):
         super().__init__()
         self._desk = desk
         self._question = Static(markup=False)
-        self.written = OneLine(": evaluate, with self")
+        self.written = OneLine(HINT)
         self.is_entered = False  # whether one writes here
         self._about: Column | None = None  # the column that what is written is about
         self._answer: asyncio.Future[str | None] | None = None  # to what is asked
@@ -74,6 +77,7 @@ class Line(Horizontal):
         self.cancel()
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._question.update(question)
+        self.written.placeholder = ""
         self._question.display = True
         self.written.write(begun)
         self._enter()
@@ -83,6 +87,7 @@ class Line(Horizontal):
         finally:
             if self._answer is answer:
                 self._question.display, self._answer = False, None
+                self.written.placeholder = HINT
                 self.written.write(self._before)
                 if self.is_entered:
                     self.leave()
@@ -112,4 +117,9 @@ class Line(Horizontal):
         self.written.write("")
         if source.strip():
             self._desk.say("")
-            self._desk.evaluate(source, self.about)
+            self._desk.evaluate(source, self.about, self._keep)
+
+    def _keep(self, source: str) -> None:
+        """What was written fails: it is there again, to be mended, if nothing else was begun."""
+        if self.is_entered and self._answer is None and not self.written.value:
+            self.written.write(source)

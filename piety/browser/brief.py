@@ -73,7 +73,8 @@ def _brief(obj: Any, most: int, deep: int) -> str:
     told = guarded(lambda: repr(obj), _what(obj, kind))
     if "\n" in told and kind.__module__.startswith("piety."):  # a table, made to be read at the shell
         first = told.partition("\n")[0]
-        return first if first.startswith("<") else f"<{kind.__qualname__}>"
+        own = getattr(kind, "__brief__", None)
+        return own(obj) if own is not None else first if first.startswith("<") else f"<{kind.__qualname__}>"
     return told
 
 

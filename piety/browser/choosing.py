@@ -15,6 +15,7 @@ from textual.widgets import Static
 from piety.browser.brief import clipped
 from piety.browser.oneline import OneLine
 from piety.browser.rows import Rows
+from piety.errors import PietyError
 
 MOST = 100  # that are shown
 AHEAD = 0.3  # seconds that the keys behind Enter wait for what it leads to
@@ -66,12 +67,22 @@ class Choosing(ModalScreen[None]):
         self._ask("")
 
     def _ask(self, words: str) -> None:
-        if self._asked is not None:
-            self._asked.cancel()
+        self._ask_no_more()
+        self._is_decided = False
         self._asked = asyncio.get_running_loop().create_task(self._show(words))
 
+    def _ask_no_more(self) -> None:
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def on_unmount(self) -> None:
+        self._ask_no_more()
+
     async def _show(self, words: str) -> None:
-        self._choices = (await self._find(words))[:MOST]
+        try:
+            self._choices = (await self._find(words))[:MOST] or [Choice("", "nothing is found")]
+        except PietyError as error:
+            self._choices = [Choice("", str(error))]
         wide = max((len(each.name) for each in self._choices), default=0)
         self.query_one(Rows).show([_line(each, min(wide, 40)) for each in self._choices], 0)
         self._asked = None

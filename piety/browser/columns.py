@@ -77,7 +77,7 @@ class Column(Vertical):
     Column { width: 1fr; min-width: 26; height: 1fr; border-left: solid $surface-lighten-2; padding: 0 1 0 0; }
     Column:first-child { border-left: none; }
     Column .head { height: 1; text-style: bold; color: $text-muted; }
-    Column:focus-within .head { color: $text-accent; }
+    Column:focus-within .head { color: $text-accent; text-style: bold underline; }
     Column .titles { height: 1; color: $text-muted; }
     Column .above { height: 1; text-style: underline; }
     """

@@ -1,13 +1,13 @@
 """Commands: everything that can be done at a desktop, each an object with a name, keys and a description.
 
     commands()                          all of them; what a key does is told by `F1` and the key
-    commands["Open"].keys = "enter o"   other keys, from now on, at every desktop
+    commands["Open"].keys = "rows:enter o"   other keys, from now on, at every desktop
     @command("Water", key="w")          a command of your own: it is given the object of the column, in a turn,
     def water(plant): ...               and what it gives is shown in the next column
 
 A key has a name, such as "o", "ctrl+s", "shift+up", "f2", "alt+left"; two that follow each other are written with a
-dot between them, "ctrl+w.v", and several keys for one command with blanks.  `where` tells when the keys are its own:
-in "rows", in a "text", or anywhere.
+dot between them, "ctrl+w.v", and several keys for one command with blanks.  "rows:enter" is a key among rows only,
+"text:enter" one in a text; a character, where one can be typed, is typed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from piety.objects.image import current
 if TYPE_CHECKING:
     from piety.objects.image import Image
 
-ANYWHERE, ROWS, TEXT, LINE = "anywhere", "rows", "text", "line"
+ROWS, TEXT, LINE = "rows", "text", "line"  # where keys go
 
 
 class Doing(NamedTuple):
@@ -33,7 +33,6 @@ class Doing(NamedTuple):
 
     name: str
     keys: tuple[str, ...]
-    where: str
     told: str
     function: Callable[..., Any] | None = None
     is_moving: bool = False  # whether it goes somewhere in a text, and selects the way there with Shift
@@ -42,15 +41,28 @@ class Doing(NamedTuple):
 BUILT_IN: dict[str, Doing] = {}
 
 
-def built_in(name: str, keys: str = "", where: str = ANYWHERE, is_moving: bool = False) -> Callable[..., Any]:
-    """Mark a function of ours as a command; its docstring tells what it does."""
+def built_in(name: str, keys: str = "", where: str = "", is_moving: bool = False) -> Callable[..., Any]:
+    """Mark a function of ours as a command; its docstring tells what it does.
+
+    `where` is that of the keys that say nothing of it.
+    """
 
     def mark(function: Any) -> Any:
-        told = (function.__doc__ or "").strip().partition("\n")[0]
-        BUILT_IN[name] = Doing(name, tuple(keys.split()), where, told, function, is_moving)
+        own = tuple(f"{where}:{key}" if where and not _parted(key)[0] else key for key in keys.split())
+        BUILT_IN[name] = Doing(name, own, _told(function), function, is_moving)
         return function
 
     return mark
+
+
+def _told(function: Any) -> str:
+    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]
+
+
+def _parted(key: str) -> tuple[str, str]:
+    """Where a key is one of its own, nothing if anywhere, and the key."""
+    where, colon, rest = key.partition(":")
+    return (where, rest) if colon and rest and where in (ROWS, TEXT) else ("", key)
 
 
 class Keys:
@@ -58,12 +70,12 @@ class Keys:
 
     def __init__(self, doings: list[Doing]) -> None:
         self.doings = {each.name: each for each in doings}
-        self._found = {(each.where, key): each for each in doings for key in each.keys}
-        self._begun = {key.partition(".")[0] for each in doings for key in each.keys if "." in key[1:]}
+        self._found = {_parted(key): each for each in doings for key in each.keys}
+        self._begun = {key.partition(".")[0] for _where, key in self._found if "." in key[1:]}
 
     def find(self, key: str, where: str, is_only_there: bool = False) -> Doing | None:
         """The command of a key, where one is; a character that can be typed is never one of anywhere."""
-        return self._found.get((where, key)) or (None if is_only_there else self._found.get((ANYWHERE, key)))
+        return self._found.get((where, key)) or (None if is_only_there else self._found.get(("", key)))
 
     def begins(self, key: str) -> bool:
         """Whether another key has to follow this one."""
@@ -74,24 +86,22 @@ class Own(NamedTuple):
     """What the image has of a command: of one of its own all, of another one its keys."""
 
     keys: tuple[str, ...]
-    where: str = ANYWHERE
     function: Callable[[Any], Any] | None = None
 
 
 def doings_of(image: Image) -> list[Doing]:
     """All commands, as they are in the image; called in a turn."""
-    own: dict[str, Any] = dict(image.world.commands or {})
-    found = [each._replace(keys=own[each.name][0]) if each.name in own else each for each in BUILT_IN.values()]
-    for name, (keys, where, function) in own.items():
-        if function is not None:
-            told = (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]
-            found.append(Doing(name, keys, where, told))
-    return found
+    own = {name: Own(*kept) for name, kept in (image.world.commands or {}).items()}
+    found = [each._replace(keys=own[each.name].keys) if each.name in own else each for each in BUILT_IN.values()]
+    return found + [Doing(name, each.keys, _told(each.function)) for name, each in own.items() if each.function]
 
 
 def perform(image: Image, name: str, obj: Any) -> Any:
-    """Do a command of the image; called in a turn that counts."""
-    return image.world.commands[name][2](obj)
+    """Do a command of the image; called in a turn that counts.  Raises `PietyError` if it was forgotten."""
+    kept = (image.world.commands or {}).get(name)
+    if kept is None:
+        raise PietyError(f"the command {name!r} was forgotten")
+    return Own(*kept).function(obj)  # type: ignore[misc]
 
 
 @never_changes
@@ -103,7 +113,10 @@ class Command:
 
     @property
     def _doing(self) -> Doing:
-        return next(each for each in doings_of(current()) if each.name == self.name)
+        found = next((each for each in doings_of(current()) if each.name == self.name), None)
+        if found is None:
+            raise PietyError(f"the command {self.name!r} was forgotten")
+        return found
 
     @property
     def keys(self) -> str:
@@ -112,7 +125,7 @@ class Command:
 
     @keys.setter
     def keys(self, keys: str) -> None:
-        _put(self.name, Own(tuple(keys.split()), self._doing.where, self._function_of_image))
+        _put(self.name, Own(_checked(keys), self._function_of_image))
 
     @property
     def function(self) -> Any:
@@ -122,12 +135,12 @@ class Command:
     @property
     def _function_of_image(self) -> Any:
         kept = (current().world.commands or {}).get(self.name)
-        return None if kept is None else kept[2]
+        return None if kept is None else Own(*kept).function
 
     @view("Command", priority=10)
     def _told(self) -> Form:
         doing = self._doing
-        pairs = {"name": self.name, "does": doing.told, "keys": self.keys, "works in": doing.where}
+        pairs = {"name": self.name, "does": doing.told, "keys": self.keys}
         return Form((name, Label(value)) for name, value in pairs.items())
 
     @view("Source", priority=15)
@@ -182,6 +195,9 @@ class Listing:
             lambda each: Command(each.name),
         )
 
+    def __brief__(self) -> str:
+        return f"<{len(doings_of(current())):,} commands>"
+
     def __repr__(self) -> str:
         rows = [(each.name, " ".join(each.keys), each.told) for each in doings_of(current())]
         wide = [max(len(row[at]) for row in rows) for at in (0, 1)]
@@ -191,18 +207,24 @@ class Listing:
 commands = Commands()
 
 
-def command(name: str, key: str = "", where: str = ANYWHERE) -> Callable[[Any], Any]:
+def command(name: str, key: str = "") -> Callable[[Any], Any]:
     """Make a function of the image a command: it is given the object of the column; see above."""
-    if where not in (ANYWHERE, ROWS, TEXT):
-        raise PietyError(f"where={where!r}: a key is that of a command in {ROWS!r}, in a {TEXT!r}, or {ANYWHERE!r}")
     if name in BUILT_IN:
         raise PietyError(f'there is a command {name!r} already; for other keys: commands[{name!r}].keys = "..."')
 
     def mark(function: Any) -> Any:
-        _put(name, Own(tuple(key.split()), where, function))
+        _put(name, Own(_checked(key), function))
         return function
 
     return mark
+
+
+def _checked(keys: str) -> tuple[str, ...]:
+    """Several keys, as they are written.  Raises `PietyError`."""
+    for key in keys.split():
+        if "." in _parted(key)[1][1:] and len(_parted(key)[1].partition(".")[0]) == 1:
+            raise PietyError(f"{key!r}: the first of two keys is none that is typed; take one such as ctrl+w")
+    return tuple(keys.split())
 
 
 def _put(name: str, own: Own) -> None:

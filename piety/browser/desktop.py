@@ -46,8 +46,9 @@ if TYPE_CHECKING:
 LOOK = 0.1  # seconds between two looks whether something has changed, and what runs
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
 LONG = 0.3  # seconds from which on it is told that a turn runs
-HELP = "Enter opens  Left back  Tab view  : evaluate  Ctrl-G anything  F1 a key  Ctrl-\\ leave"
-IN_TEXT = "Ctrl-D do  Ctrl-P print  Ctrl-O inspect  Ctrl-S save  Ctrl-G anything  Esc back"
+HELP = "Enter open  Left back  Tab view  : do  Ctrl-G anything  F1 key  Ctrl-\\ leave"
+IN_TEXT = "Ctrl-D do  -P print  -O inspect  -S save  -G anything  Esc back  -\\ leave"
+IN_LINE = "Enter does it  Esc back"
 
 
 class Desktop(App[None]):
@@ -222,12 +223,9 @@ class Desktop(App[None]):
         """Tell what is in each pane, and what lies under it."""
         for pane in self.panes.values():
             stack = stack_of(self.tiles.tile, pane.number)
-            names = [
-                f"[{self.panes[number].label}]" if number == pane.number and len(stack.panes) > 1
-                else self.panes[number].label
-                for number in stack.panes if number in self.panes
-            ]  # fmt: skip
-            pane.border_title = clipped(" ".join(names), 200).replace("[", "\\[")
+            under = [self.panes[each].label for each in stack.panes if each != pane.number and each in self.panes]
+            label = f"[{pane.label}]" if under else pane.label
+            pane.border_title = clipped("  ".join([label, *under]), 200).replace("[", "\\[")
 
     # -- columns
 
@@ -337,8 +335,12 @@ class Desktop(App[None]):
             state = "frozen: f in rows goes on"
         elif self.keyboard.begun:
             state = f"{self.keyboard.begun} ..."
+        elif self.line.is_entered:
+            state = IN_LINE
         else:
-            state = IN_TEXT if self.column.is_text and not self.line.is_entered else HELP
+            failed = len(self.system.loop.failed_tasks)
+            told = f"{failed} task{'s have' if failed > 1 else ' has'} failed: F7   " if failed else ""
+            state = told + (IN_TEXT if self.column.is_text else HELP)
         self._state.update(state)
 
     def follow(self) -> None:
@@ -379,10 +381,18 @@ class Desktop(App[None]):
 
     # -- what is asked of the image
 
-    def evaluate(self, source: str, column: Column) -> None:
-        """Evaluate a source in a turn, with `self` bound to the object of a column; show what it gives in the next."""
+    def evaluate(self, source: str, column: Column, fails: Callable[[str], object] = lambda source: None) -> None:
+        """Evaluate a source in a turn, with `self` bound to the object of a column; show what it gives in the next.
+
+        `fails` is called with the source if it fails.
+        """
         image = self.system.image
-        self.work(lambda: act(image, column.address, source), source, column, source)
+
+        def then(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                fails(source)
+
+        self.work(lambda: act(image, column.address, source), source, column, source, then)
 
     def work(
         self,

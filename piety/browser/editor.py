@@ -67,7 +67,9 @@ class Editor(Widget, can_focus=True):
         line = self.top + y
         if line > sheet.last_line:
             return Strip.blank(width, self.rich_style)
-        string = sheet.line(line)[: self.left + width + 1]
+        is_here = sheet.has_cursor and sheet.line_of(sheet.place) == line
+        left = self.left if is_here else 0  # only the line that one is in is moved to the left
+        string = sheet.line(line)[: left + width + 1]
         shown, places = shown_line(string)
         styled = Styled(shown, style=self.rich_style, end="", no_wrap=True)
         spans = self._coloured(y)
@@ -78,8 +80,10 @@ class Editor(Widget, can_focus=True):
         base = self.rich_style
         segments = styled.render(self.app.console)  # without any style of its own, a text is drawn without one at all
         strip = Strip([Segment(text, base + style if style else base) for text, style, _control in segments])
-        strip = strip.crop(self.left, self.left + width) if self.left else strip
-        return strip.adjust_cell_length(width, self.rich_style)
+        strip = strip.crop(left, left + width) if left else strip
+        if strip.cell_length > width:
+            return Strip([*strip.crop(0, width - 1), Segment("\u2026", base + _DIM)])
+        return strip.adjust_cell_length(width, base)
 
     def _coloured(self, y: int) -> list[highlight.Span]:
         key = self.sheet.text, self.top, self.rows, self.sheet.window.line, self.language
@@ -295,6 +299,7 @@ class Editor(Widget, can_focus=True):
         return self._place_in(min(self.top + y, self.sheet.last_line), self.left + x)
 
 
+_DIM = Style(dim=True)
 _SELECTED = Style(bgcolor="#44475a")
 _SELECTED_WITHOUT_COLOURS = Style(underline=True)
 

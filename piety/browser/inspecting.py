@@ -92,7 +92,10 @@ def look(
             obj = in_time(lambda: find(image, address), PATIENCE)
         except TooLong:
             raise PietyError(f"it takes more than {PATIENCE:g} s to get there") from None
-        return sight_of(obj, title, width, rows, writer or Writer(), around)
+        sight = sight_of(obj, title, width, rows, writer or Writer(), around)
+        if address.steps and address.steps[-1].title == "History":
+            return sight._replace(head=f"{address.steps[-1].row} changes ago: {sight.head}")
+        return sight
 
 
 def sight_of(obj: Any, title: str | None, width: int, rows: int, writer: Writer, around: Around) -> Sight:

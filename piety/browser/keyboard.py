@@ -54,8 +54,11 @@ class Keyboard:
         elif in_line and not self.tells and await desk.line.pressed(key, event.character):
             return
         desk.say("")
-        is_character = in_text and event.is_printable and not is_second  # which is typed, unless it is a key of texts
+        is_typed = in_text and desk.column.editor.is_editable
+        is_character = is_typed and event.is_printable and not is_second  # unless it is a key of texts
         doing, selecting = self._find(key, LINE if in_line else TEXT if in_text else ROWS, is_character)
+        if doing is None and in_text and not is_typed and event.is_printable:  # what is only read is as rows are
+            doing = self.keys.find(key, ROWS)
         if self.tells:
             self.tells = False
             await self._tell(key, doing)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from piety.browser.brief import clipped
 from piety.browser.commands import ROWS, built_in
-from piety.browser.inspecting import Address, find, press
+from piety.browser.inspecting import Address, find, moments_of, press, reference_of, turn_of_change
 from piety.browser.views import BetweenTurns
 from piety.errors import PietyError
+from piety.objects.revisions import diff, revert
+
+YES = ("y", "yes")
 
 if TYPE_CHECKING:
     from piety.browser.columns import Column
@@ -29,12 +31,12 @@ async def open_row(desk: Desktop) -> None:
         return
     address = column.address.below(column.sight.title, row)
     if column.sight.is_doing:
-        await _press(desk, column, address, column.sight.drawing.lines[row])
+        _press(desk, column, address, column.sight.drawing.lines[row])
     else:
         await desk.open_column(address, column)
 
 
-async def _press(desk: Desktop, column: Column, address: Address, name: str) -> None:
+def _press(desk: Desktop, column: Column, address: Address, name: str) -> None:
     image = desk.system.image
     later: list[BetweenTurns] = []
 
@@ -53,6 +55,8 @@ async def _press(desk: Desktop, column: Column, address: Address, name: str) -> 
 
 
 async def _between(desk: Desktop, doing: BetweenTurns) -> None:
+    if doing.question and (await desk.line.ask(f"{doing.question}? y or n: ") or "").strip().lower() not in YES:
+        return
     try:
         said = await desk.call(doing.work, doing.label)
     except PietyError as error:
@@ -61,7 +65,7 @@ async def _between(desk: Desktop, doing: BetweenTurns) -> None:
     desk.follow()
 
 
-@built_in("Back", "left backspace", ROWS)
+@built_in("Back", "rows:left rows:backspace alt+left")
 def back(desk: Desktop) -> None:
     """Go to the column on the left, and close those on the right of it."""
     pane = desk.pane
@@ -70,12 +74,6 @@ def back(desk: Desktop) -> None:
         pane.ahead += [column.shown for column in reversed(pane.columns[at:])]
         desk.close_columns(pane, at)
         desk.go_to_column(pane.columns[-1])
-
-
-@built_in("Back from anywhere", "alt+left")
-def back_from_anywhere(desk: Desktop) -> None:
-    """The same, also from within a text."""
-    back(desk)
 
 
 @built_in("Forward", "alt+right")
@@ -130,27 +128,15 @@ _moving("Page of rows below", "pagedown", lambda rows: rows.at + rows.page, "Cho
 # -- looking otherwise
 
 
-@built_in("Next view", "tab", ROWS)
+@built_in("Next view", "rows:tab ctrl+n")
 def next_view(desk: Desktop) -> None:
     """Show the next view of the object."""
     _turn(desk, 1)
 
 
-@built_in("View before", "shift+tab", ROWS)
+@built_in("View before", "rows:shift+tab ctrl+b")
 def view_before(desk: Desktop) -> None:
     """Show the view before this one."""
-    _turn(desk, -1)
-
-
-@built_in("Next view from anywhere", "ctrl+n")
-def next_view_from_anywhere(desk: Desktop) -> None:
-    """Show the next view of the object, also from within a text."""
-    _turn(desk, 1)
-
-
-@built_in("View before from anywhere", "ctrl+b")
-def view_before_from_anywhere(desk: Desktop) -> None:
-    """Show the view before this one, also from within a text."""
     _turn(desk, -1)
 
 
@@ -179,15 +165,9 @@ def freeze(desk: Desktop) -> None:
 # -- working with it
 
 
-@built_in("Evaluate", ":", ROWS)
+@built_in("Evaluate", "rows:: ctrl+e")
 def evaluate(desk: Desktop) -> None:
     """Write something to be evaluated, with `self` bound to the object of the column."""
-    desk.line.write()
-
-
-@built_in("Evaluate from anywhere", "ctrl+e")
-def evaluate_from_anywhere(desk: Desktop) -> None:
-    """The same, also from within a text."""
     desk.line.write()
 
 
@@ -227,15 +207,9 @@ def _name(image: Image, address: Address, name: str) -> None:
 
 
 @built_in("Copy its reference", "c", ROWS)
-def copy_reference(desk: Desktop) -> None:
+async def copy_reference(desk: Desktop) -> None:
     """Copy how one refers to the object of the column; the next column and the shell take it."""
     column = desk.column
-    desk.soon(_copy_reference(desk, column))
-
-
-async def _copy_reference(desk: Desktop, column: Column) -> None:
-    from piety.browser.inspecting import reference_of
-
     ref = await desk.call(lambda image: reference_of(image, column.address), "a look")
     desk.copy_to_clipboard(ref)
     desk.say(f"copied: {ref}")
@@ -257,8 +231,6 @@ async def later(desk: Desktop) -> None:
 
 
 async def _slide(desk: Desktop, by: int) -> None:
-    from piety.browser.inspecting import moments_of
-
     column = desk.column
     now, at = _present(column.address)
     count = await desk.call(lambda image: moments_of(image, now), "a look")
@@ -286,9 +258,6 @@ async def differences(desk: Desktop) -> None:
 
 
 def _difference(image: Image, address: Address, at: int) -> Any:
-    from piety.browser.inspecting import turn_of_change
-    from piety.objects.revisions import diff
-
     return diff(find(image, address), turn_of_change(image, address, at))
 
 
@@ -301,15 +270,13 @@ async def bring_back(desk: Desktop) -> None:
         desk.say("this is how it is now; < shows how it was before")
         return
     answer = await desk.line.ask("bring this state back? y or n: ")
-    if (answer or "").strip().lower() not in ("y", "yes"):
+    if (answer or "").strip().lower() not in YES:
         return
 
     def work() -> None:
-        from piety.browser.inspecting import turn_of_change
-        from piety.objects.revisions import revert
-
         image = desk.system.image
         revert(find(image, now), turn_of_change(image, now, at))
+        print("it is brought back")
 
     desk.show_at(column, now, column.wanted)
-    desk.work(work, clipped(f"bring back a state of {now.ref}", 60), column)
+    desk.work(work, f"bring back a state of {now.ref}", column)

@@ -93,7 +93,9 @@ class ModuleCode:
         return _versions(self.name, lambda past: past.modules[self.name], lambda: self.source)
 
     def __repr__(self) -> str:
-        return f"<the code of {self.name}>"
+        record = current().world.modules.table.get(self.name)
+        is_edited = record is not None and record.draft is not None and not record.draft.is_saved
+        return f"<the code of {self.name}{', edited and not saved' if is_edited else ''}>"
 
 
 def module_source(name: str, line: int | None = None) -> Code:
@@ -117,7 +119,8 @@ def _table(found: list[tuple[Definition, Any]], with_module: bool = False) -> Ta
         depth = part.name.count(".")
         name = part.name if with_module else "  " * depth + part.name.rpartition(".")[2]
         where = [definition.module or WORKSPACE] if with_module else []
-        return [Label(each) for each in (name, part.kind, *where, part.told)]
+        told = part.told if definition.draft is None else f"(edited, not saved) {part.told}"
+        return [Label(each) for each in (name, part.kind, *where, told)]
 
     return Table(columns, found, cells, lambda pair: pair[0])
 
@@ -289,17 +292,27 @@ def definition_of(found: Any) -> Definition | None:
     return definition
 
 
+def named_in(file: str, name: str) -> Definition | None:
+    """A definition of this name in a file of the image, as tracebacks call both."""
+    for found, part in definitions.definitions(current()):
+        if part.name.rpartition(".")[2] == name and file == _file_of(found.module):
+            return found
+    return None
+
+
+def _file_of(module: str) -> str:
+    return f"image:{current().world.modules.table[module].path}" if module else WORKSPACE_FILE
+
+
 def place_of(file: str, line: int) -> tuple[Definition | None, Code | None]:
     """What stands in a line, from 1, of a file as tracebacks have it: the definition, if one does, and its source."""
     image = current()
     for where, name, source in definitions.sources(image):
         first = 0
-        if where and file == f"image:{image.world.modules.table[where].path}":
-            pass
-        elif not where and file == WORKSPACE_FILE:
-            first = image.world.workspace.definitions[name].line - 1
-        else:
+        if file != _file_of(where):
             continue
+        if not where:
+            first = image.world.workspace.definitions[name].line - 1
         inner = [each for each in parts(source) if each.first <= line - 1 - first < each.last]
         if inner:
             found = Definition(where, inner[-1].name)

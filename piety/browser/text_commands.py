@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from piety.browser.commands import TEXT, built_in
 from piety.browser.inspecting import act
+from piety.browser.object_commands import next_view, view_before
 from piety.browser.writing import change, next_match, put_result, save, where_is
 from piety.errors import PietyError
 
@@ -168,8 +169,6 @@ def indent(desk: Desktop) -> None:
     editor = desk.column.editor
     sheet = editor.sheet
     if not (editor.is_editable and editor.is_entered):
-        from piety.browser.object_commands import next_view
-
         next_view(desk)
     elif sheet.anchor != sheet.place:
         _each_line(editor, lambda line: f"{INDENT}{line}" if line else line)
@@ -185,8 +184,6 @@ def indent_less(desk: Desktop) -> None:
     if editor.is_editable and editor.is_entered:
         _each_line(editor, lambda line: line[min(len(INDENT), len(line) - len(line.lstrip(" "))) :])
     else:
-        from piety.browser.object_commands import view_before
-
         view_before(desk)
 
 
@@ -261,10 +258,14 @@ def save_text(desk: Desktop) -> None:
 async def search(desk: Desktop) -> None:
     """Go to the next match of a regular expression behind the cursor, from the end on to the beginning."""
     column = desk.column
-    pattern = await desk.line.ask("search: ", desk.sought)
-    if pattern:
-        desk.sought = pattern
+    pattern = await desk.line.ask(_sought("search", desk))
+    if pattern is not None and (pattern or desk.sought):
+        desk.sought = pattern or desk.sought
         await _search(desk, column)
+
+
+def _sought(what: str, desk: Desktop) -> str:
+    return f"{what} ({desk.sought}): " if desk.sought else f"{what}: "
 
 
 @built_in("Search again", "ctrl+l", TEXT)
@@ -284,12 +285,12 @@ async def _search(desk: Desktop, column: Any) -> None:
 
 @built_in("Replace", "ctrl+r", TEXT)
 async def replace(desk: Desktop) -> None:
-    """Replace all matches of a regular expression, in what is selected or else from the cursor on."""
+    """Replace all matches of a regular expression, in the lines that are selected or else in the whole text."""
     column = desk.column
-    pattern = await desk.line.ask("replace: ", desk.sought)
-    if not pattern:
+    asked = await desk.line.ask(_sought("replace", desk))
+    if asked is None or not (asked or desk.sought):
         return
-    desk.sought = pattern
+    pattern = desk.sought = asked or desk.sought
     new = await desk.line.ask(f"replace {pattern} by: ")
     if new is not None:
         is_selected = "\n" in column.editor.sheet.selected  # within a line it is rather what was found
@@ -298,9 +299,9 @@ async def replace(desk: Desktop) -> None:
 
 def _replace(text: Text, selected: Callable[[], Selection], pattern: str, new: str, is_selected: bool) -> None:
     start, end = selected()
-    last = where_is(text, end) if is_selected else None
-    if not text.replace(pattern, new, start=where_is(text, start), end=last):
-        raise PietyError(f"there is no {pattern!r} {'in what is selected' if is_selected else 'from here on'}")
+    first, last = (where_is(text, start), where_is(text, end)) if is_selected else ((0, 0), None)
+    if not text.replace(pattern, new, start=first, end=last):
+        raise PietyError(f"there is no {pattern!r} {'in what is selected' if is_selected else 'here'}")
 
 
 # -- doing what is written there
@@ -328,11 +329,16 @@ def do_it(desk: Desktop) -> None:
     column, source = desk.column, _stripped(_source(desk))
     if source.strip():
         image = desk.system.image
-        desk.work(lambda: _nothing(act(image, column.address, source)), source, column)
+        desk.work(lambda: _silent(act(image, column.address, source)), source, column, then=partial(_told_done, desk))
 
 
-def _nothing(_value: Any) -> None:
+def _silent(_value: Any) -> None:
     return None
+
+
+def _told_done(desk: Desktop, outcome: Any) -> None:
+    if outcome.error is None and not outcome.output and not outcome.notices:
+        desk.say("done")
 
 
 @built_in("Print it", "ctrl+p", TEXT)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from piety import boot
+from piety.browser.anything import Hit, anything, object_of
 from piety.browser.choosing import Choice, Choosing
 from piety.browser.commands import Doing, built_in
 from piety.browser.desks import Layout, Shown, layout_of
 from piety.browser.inspecting import Address, find
 from piety.browser.tiles import Split, Stack, raised, stacked
+from piety.errors import PietyError
+from piety.objects import transfer
 from piety.objects.bookshelf import texts
-from piety.objects.shown import RESULT
 from piety.objects.turns import SYSTEM
 
 if TYPE_CHECKING:
@@ -37,12 +40,16 @@ async def show_pane(desk: Desktop, ref: str, title: str | None = None) -> None:
     """Go to the pane that shows this, or open one in the place of the pane that one is in."""
     for pane in desk.panes.values():
         if pane.columns and pane.columns[0].address == Address(ref):
-            desk.tiles.tile, desk.tiles.zoomed = raised(desk.tiles.tile, pane.number), None
+            desk.tiles.tile = raised(desk.tiles.tile, pane.number)
+            desk.tiles.zoomed = pane.number if desk.tiles.zoomed is not None else None
             desk.arrange(pane)
             return
-    tile, here = desk.tiles.tile, desk.pane.number
+    tile, here, is_zoomed = desk.tiles.tile, desk.pane.number, desk.tiles.zoomed is not None
     desk.tiles.zoomed = None
     await desk.open_pane(Address(ref), lambda new: stacked(tile, here, new), title)
+    if is_zoomed:
+        desk.tiles.zoomed = desk.pane.number
+        desk.arrange(desk.pane)
 
 
 @built_in("World", "f2")
@@ -136,18 +143,12 @@ async def snapshot(desk: Desktop) -> None:
     name = await desk.line.ask("name of the snapshot: ")
     if name and name.strip():
         image, wanted = desk.system.image, name.strip()
-        desk.work(lambda: _silent(image.run_source(f"snapshot({wanted!r})")), f"snapshot {wanted}", desk.column)
-
-
-def _silent(_value: Any) -> None:
-    return None
+        desk.work(lambda: image.run_source(f"snapshot({wanted!r})"), f"snapshot {wanted}", desk.column)
 
 
 @built_in("Fork")
-async def fork(desk: Desktop) -> None:
+async def fork_home(desk: Desktop) -> None:
     """Make a home of its own, as this one was at the turn or snapshot of the column, or the row."""
-    from piety.browser.tools import fork, moment_of
-
     column, row = desk.column, desk.column.chosen
     address = column.address
     if row is not None and column.sight is not None:
@@ -158,17 +159,35 @@ async def fork(desk: Desktop) -> None:
 
         def work(image: Image) -> str:
             with image.look():
-                tid = moment_of(find(image, address))
-            return fork(image, tid, path)
+                tid = _moment_of(find(image, address))
+            return _fork(image, tid, path)
 
         desk.say(await desk.call(work, f"fork {place}"))
 
 
-@built_in("Anything", "ctrl+g ctrl+@")
-def anything(desk: Desktop) -> None:
-    """Search everything: commands, objects, definitions, tasks, texts, snapshots, what was kept."""
-    from piety.browser.anything import anything
+def _fork(image: Image, tid: bytes, place: str) -> str:
+    """Make a home of its own at an absolute place, as this one was after a turn; called between turns.
 
+    Raises `PietyError`.
+    """
+    boot.require_free(place)
+    with image.look():
+        beginning = transfer.fork(image, tid)
+    boot.found(place, beginning(lambda *_told: None))
+    return f"a new home at {place}"
+
+
+def _moment_of(obj: Any) -> bytes:
+    """The number of the turn that an object of the history stands for.  Raises `PietyError`."""
+    found = getattr(obj, "tid", None)
+    if not isinstance(found, bytes):
+        raise PietyError("this is no turn, no snapshot and no moment of the past")
+    return found
+
+
+@built_in("Anything", "ctrl+g ctrl+@")
+def search_everything(desk: Desktop) -> None:
+    """Search everything: commands, objects, definitions, tasks, texts, snapshots, what was kept."""
     here = desk.column.address
 
     async def find_all(words: str) -> list[Choice]:
@@ -177,8 +196,8 @@ def anything(desk: Desktop) -> None:
     async def take(meant: Any) -> None:
         if isinstance(meant, Doing):
             await desk.keyboard.do(meant)
-        elif meant.ref.startswith(RESULT):
-            await desk.open_column(meant, desk.column)
+        elif isinstance(meant, Hit):
+            desk.work(lambda: object_of(desk.system.image, meant), "search", desk.column)
         else:
             await show_pane(desk, meant.ref)
 

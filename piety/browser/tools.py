@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from piety.browser.general import general, is_of
-from piety.browser.sources import code_of, place_of
+from piety.browser.sources import code_of, definition_source, named_in, place_of
 from piety.browser.views import Actions, BetweenTurns, Code, Form, Forward, Label, Table
-from piety.errors import PietyError
 from piety.objects import rollback
 from piety.objects.diff import Diff
 from piety.objects.finding import Found
 from piety.objects.history import Row, Turns
-from piety.objects.image import Image, current
+from piety.objects.image import current
 from piety.objects.moments import exactly, shown, time_of
 from piety.objects.naming import described
 from piety.objects.past import Past
 from piety.objects.snapshots import Listing as Snapshots
 from piety.objects.snapshots import Snapshot
 from piety.objects.snapshots import snapshots as snapshot_table
+from piety.objects.world import World
 from piety.scheduler.failures import Failure, Failures, Frame
 from piety.scheduler.listing import COLUMNS, shown_cell
 from piety.scheduler.listing import Listing as TaskListing
@@ -128,9 +128,11 @@ def _task_of_failure(obj: Failure) -> Forward:
 @general("Source", 10, is_of(Frame))
 def _source_of_frame(obj: Frame) -> Any:
     """The definition in which it went wrong, at the line: to be mended there."""
-    _definition, found = place_of(obj.file, obj.line)
-    if found is not None:
+    definition, found = place_of(obj.file, obj.line)
+    if found is not None and (definition is None or definition.name.rpartition(".")[2] == obj.function):
         return found
+    if (named := named_in(obj.file, obj.function)) is not None:  # it was changed since, and stands elsewhere
+        return definition_source(named)
     import linecache
 
     source = "".join(linecache.getlines(obj.file))
@@ -161,6 +163,13 @@ def _turns(obj: Turns) -> Table:
         lambda row: (Label(shown(time_of(row.tid))), Label(row.who), Label(row.what), row.objects),
         lambda row: row,
     )
+
+
+@general("Variables", 10, is_of(World))
+def _variables_of_world(obj: World) -> Table:
+    """The names of the workspace."""
+    image = current()
+    return Table(["name", "value"], list(obj.workspace.variables), lambda name: (Label(name), image.run_source(name)))
 
 
 @general("Snapshots", 12, is_of(Turns))
@@ -257,35 +266,13 @@ def _undo(row: Row) -> BetweenTurns:
 
 
 def _roll_back(when: bytes | str) -> BetweenTurns:
-    return BetweenTurns(lambda image: _gone(image.roll_back(when)), "roll back")
+    question = next(rollback.told(current(), rollback.to_moment(current(), when)))
+    return BetweenTurns(lambda image: _gone(image.roll_back(when)), "roll back", question)
 
 
 def _gone(going: Any) -> str:
     notices = "".join(f"\nnote: {notice}" for notice in going.notices)
     return f"done: {going.what}, {len(going.changes):,} objects; the turn before this one brings it back{notices}"
-
-
-def fork(image: Image, tid: bytes, place: str) -> str:
-    """Make a home of its own at an absolute place, as this one was after a turn; called between turns.
-
-    Raises `PietyError`.
-    """
-    from piety import boot
-    from piety.objects import transfer
-
-    boot.require_free(place)
-    with image.look():
-        beginning = transfer.fork(image, tid)
-    boot.found(place, beginning(lambda *_told: None))
-    return f"a new home at {place}"
-
-
-def moment_of(obj: Any) -> bytes:
-    """The number of the turn that an object of the history stands for.  Raises `PietyError`."""
-    found = getattr(obj, "tid", None)
-    if not isinstance(found, bytes):
-        raise PietyError("this is no turn, no snapshot and no moment of the past")
-    return found
 
 
 @general("Variables", 10, is_of(Past))

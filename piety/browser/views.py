@@ -164,11 +164,11 @@ class Actions:
 class BetweenTurns:
     """What an action gives that makes turns of its own, and has to be done between two: `work(image)`.
 
-    What that gives is told.
+    What that gives is told.  With a `question` it is done only if that is answered with yes.
     """
 
-    def __init__(self, work: Callable[[Any], Any], label: str) -> None:
-        self.work, self.label = work, label
+    def __init__(self, work: Callable[[Any], Any], label: str, question: str = "") -> None:
+        self.work, self.label, self.question = work, label, question
 
 
 class Picture:

@@ -161,7 +161,8 @@ class Definition:
         return hash(self._key)
 
     def __repr__(self) -> str:
-        return f"<definition {self.name} in {self.module or WORKSPACE}>"
+        edited = ", edited and not saved" if self.draft is not None else ""
+        return f"<definition {self.name} in {self.module or WORKSPACE}{edited}>"
 
 
 @watches_itself

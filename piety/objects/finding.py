@@ -168,6 +168,9 @@ class Found:
                 rows.append(row)
             return len(numbers), rows, [_unknown(answering.index, name) for name in answering.unknown(self.query)]
 
+    def __brief__(self) -> str:
+        return f"<found: {self.query}>"
+
     def __repr__(self) -> str:
         count, rows, notes = self.rows()
         lines = [line_of(row) for row in rows]

@@ -74,6 +74,9 @@ class Turns:
             for turn in _turns(image, log, self._query):
                 yield Row(turn)
 
+    def __brief__(self) -> str:
+        return "<the turns, the newest first>"
+
     def __repr__(self) -> str:
         return "\n".join(str(row) for row in islice(self, SHOWN)) or "no turns"
 

@@ -108,6 +108,9 @@ class Listing:
     def __len__(self) -> int:
         return len(self.snapshots)
 
+    def __brief__(self) -> str:
+        return f"<{len(self):,} snapshots>"
+
     def __repr__(self) -> str:
         width = max((len(each.name) for each in self), default=0)
         rows = [f"{shown(each.when)}  {each.name:{width}}  {each.note}".rstrip() for each in self]

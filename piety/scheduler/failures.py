@@ -133,6 +133,9 @@ class Failures:
     def __getitem__(self, place: int) -> Failure:
         return self._found[place]
 
+    def __brief__(self) -> str:
+        return f"<{len(self):,} failures>"
+
     def __repr__(self) -> str:
         return "\n".join(map(repr, self._found)) or "no failures"
 

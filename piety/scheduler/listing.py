@@ -58,6 +58,9 @@ class Listing:
         shown = (number, name, task.state, event, turns, round(seconds, 6), failures, due)
         return dict(zip(COLUMNS, shown, strict=True))
 
+    def __brief__(self) -> str:
+        return f"<{len(self):,} tasks>"
+
     def __repr__(self) -> str:
         more = len(self) - SHOWN
         text = table(self.rows(SHOWN))

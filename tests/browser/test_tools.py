@@ -224,6 +224,8 @@ def test_everything_is_rolled_back_from_the_history(desks: Callable[..., Desk], 
     desk.types(ctrl("n"))
     desk.sees("[Roll everything back to here]")
     desk.types(ENTER)
+    desk.sees("roll back to 'before'", "? y or n:")
+    desk.types("y", ENTER)
     desk.sees("done: roll back")
     assert running.evaluate("(lisp.title, sorted(garden))") == "('lisp', ['note', 'sunny'])\n"
     desk.types(LEFT, "\x1b[Z")
@@ -231,6 +233,8 @@ def test_everything_is_rolled_back_from_the_history(desks: Callable[..., Desk], 
     desk.types(DOWN, "a")
     desk.sees("[Undo this turn]")
     desk.types(DOWN, ENTER)
+    desk.sees("? y or n:")
+    desk.types("yes", ENTER)
     desk.sees("done: roll back")
     assert running.evaluate("lisp.title") == "'wrecked'\n"
 
@@ -329,9 +333,9 @@ def test_commands_are_objects(desks: Callable[..., Desk], running: Served) -> No
     desk = desks("garden")
     desk.sees("'sunny'")
     desk.types(F10)
-    desk.sees("Next view from anywhere", "ctrl+n ")
+    desk.sees("Next view", "rows:tab ctrl+n ")
     desk.types(ctrl("w"), "c")
-    desk.sees_no_more("Next view from anywhere")
+    desk.sees_no_more("Next view")
     desk.types(F1, ctrl("w"), "z")
     desk.sees("ctrl+w.z: Zoom", "does      Give this pane the whole screen")
     desk.types(TAB)
