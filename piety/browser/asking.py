@@ -73,7 +73,7 @@ class Line(Horizontal):
     async def ask(self, question: str, begun: str = "") -> str | None:
         """Ask for a line; None if there is no answer."""
         if self._answer is None:
-            self._before = self.written.value
+            self._before, self._about = self.written.value, self._desk.column
         self.cancel()
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._question.update(question)

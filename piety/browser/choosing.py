@@ -55,6 +55,7 @@ class Choosing(ModalScreen[None]):
         self._question, self._find, self._take = question, find, take
         self._choices: list[Choice] = []
         self._asked: asyncio.Task[None] | None = None
+        self._words: str | None = None  # what is asked for
         self._is_decided = False  # whether the first is taken as soon as it is known
 
     def compose(self) -> ComposeResult:
@@ -66,7 +67,15 @@ class Choosing(ModalScreen[None]):
     def on_mount(self) -> None:
         self._ask("")
 
+    def on_input_changed(self, event: OneLine.Changed) -> None:
+        """Something was pasted.  What was typed is known already, and may be more by now."""
+        event.stop()
+        self._ask(self.query_one(OneLine).value)
+
     def _ask(self, words: str) -> None:
+        if words == self._words:
+            return
+        self._words = words
         self._ask_no_more()
         self._is_decided = False
         self._asked = asyncio.get_running_loop().create_task(self._show(words))

@@ -16,7 +16,7 @@ from piety.browser.brief import clipped, failure
 from piety.browser.desks import Shown
 from piety.browser.drawing import Drawing
 from piety.browser.editor import Editor
-from piety.browser.inspecting import Around, Sight
+from piety.browser.inspecting import Address, Around, Sight
 from piety.browser.rows import Rows
 from piety.browser.sheet import Writer
 from piety.browser.writing import type_into
@@ -195,6 +195,15 @@ class Column(Vertical):
             anchor = None if sheet.anchor == sheet.place else sheet.anchor
             return Shown(self.address, self.wanted, sheet.place, anchor, self.editor.top)
         return Shown(self.address, self.wanted, self.table.at)
+
+    @property
+    def below(self) -> Address | None:
+        """The address of what the row stands for that is chosen, if it stands for anything."""
+        row, sight = self.chosen, self.sight
+        if row is None or sight is None:
+            return None
+        names = sight.drawing.names
+        return self.address.below(sight.title, row, names[row] if row < len(names) else None)
 
     @property
     def chosen(self) -> int | None:

@@ -56,7 +56,8 @@ def built_in(name: str, keys: str = "", where: str = "", is_moving: bool = False
 
 
 def _told(function: Any) -> str:
-    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]
+    told = getattr(function, "__doc__", None)
+    return told.strip().partition("\n")[0] if type(told) is str else ""
 
 
 def _parted(key: str) -> tuple[str, str]:
@@ -209,6 +210,8 @@ commands = Commands()
 
 def command(name: str, key: str = "") -> Callable[[Any], Any]:
     """Make a function of the image a command: it is given the object of the column; see above."""
+    if type(name) is not str or not name.strip():
+        raise PietyError('a command has a name: @command("Water")')
     if name in BUILT_IN:
         raise PietyError(f'there is a command {name!r} already; for other keys: commands[{name!r}].keys = "..."')
 

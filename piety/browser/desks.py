@@ -13,6 +13,8 @@ from persistent import Persistent
 
 from piety.browser.inspecting import Address, Step
 from piety.browser.tiles import Stack, Tile, plain, tile_of
+from piety.browser.tiles import panes as panes_of
+from piety.errors import PietyError
 from piety.objects.turns import SYSTEM
 from piety.scheduler.requests import Promised
 
@@ -69,7 +71,11 @@ def layout_on(image: Image, name: str) -> Layout | None:
         if desk.layout is None:
             return Layout(Stack((1,)), {1: tuple(map(_shown, desk.columns))}, 1)
         tile, panes, pane, column, line = desk.layout
-    return Layout(tile_of(tile), {number: tuple(map(_shown, columns)) for number, columns in panes}, pane, column, line)
+    found = {number: tuple(map(_shown, columns)) for number, columns in panes}
+    layout = Layout(tile_of(tile), found, pane, column, line)
+    if not found or not all(found.values()) or set(panes_of(layout.tile)) != set(found):
+        raise PietyError("its record is damaged")
+    return layout
 
 
 def _shown(kept: Any) -> Shown:

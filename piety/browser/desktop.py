@@ -43,6 +43,7 @@ from piety.scheduler.system import System
 if TYPE_CHECKING:
     from piety.objects.image import Image
 
+LINES, LONGEST = 8, 4_000  # of what is told: the last lines, and so many characters
 LOOK = 0.1  # seconds between two looks whether something has changed, and what runs
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
 LONG = 0.3  # seconds from which on it is told that a turn runs
@@ -70,6 +71,7 @@ class Desktop(App[None]):
         have_colours(self, colours)
         self.has_colours = colours != "none"
         self.system, self.name_of_desk, self._ref = system, name, ref
+        self.session = _free_session(name)  # who edits texts here: of two desktops of a name, each is another one
         self.panes: dict[int, Pane] = {}
         self._pane = 0  # the number of the pane that one is in, or was in last
         self.tiles = Tiles()
@@ -126,12 +128,16 @@ class Desktop(App[None]):
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, PietyError):
                 self.say(str(error))
-            elif isinstance(error, Exception):
-                self._handle_exception(error)
+            else:
+                try:
+                    raise error
+                except Exception as ours:  # as Textual tells a mistake: where it is caught
+                    self._handle_exception(ours)
 
     def exit(self, *args: Any, **options: Any) -> None:
         """Nothing that was asked for is waited for any more."""
         self.is_over = True
+        _SESSIONS.discard(self.session)
         for task in [*self._works, *(column.asked for column in self.columns() if column.asked is not None)]:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -330,7 +336,7 @@ class Desktop(App[None]):
         running = self.system.running
         self._since = None if running is None else self._since or monotonic()
         if self._since is not None and monotonic() - self._since > LONG:
-            state = f"a turn runs: {running}   (Ctrl-T stops it)"
+            state = f"a turn runs: {clipped(str(running), 200)}   (Ctrl-T stops it)"
         elif self.is_frozen:
             state = "frozen: f in rows goes on"
         elif self.keyboard.begun:
@@ -368,8 +374,9 @@ class Desktop(App[None]):
     def say(self, text: str) -> None:
         """Tell something, above the line; the next key takes it away."""
         if not self.is_over:
+            lines = text[-LONGEST:].rstrip("\n").split("\n")[-LINES:]
             self._said.display = bool(text.strip())
-            self._said.update(text.rstrip("\n"))
+            self._said.update("\n".join(clipped(line.expandtabs(4), LONGEST) for line in lines))
 
     def say_from_anywhere(self, text: str) -> None:
         """The same from another thread."""
@@ -469,6 +476,18 @@ class Desktop(App[None]):
         column.arrived.clear()
         column.titles.show(titles, title)
         self.ask_for(column)
+
+
+_SESSIONS: set[str] = set()  # of the desktops that are open
+
+
+def _free_session(name: str) -> str:
+    number, session = 1, name
+    while session in _SESSIONS:
+        number += 1
+        session = f"{name} {number}"
+    _SESSIONS.add(session)
+    return session
 
 
 def _silent(future: asyncio.Future[Any]) -> None:

@@ -54,7 +54,7 @@ class Drawing(NamedTuple):
     more: str = ""  # what tells of the lines that are not there; nothing if all are
     above: str = ""  # the names of the columns of a table
     rows: int = 0  # so many of the lines stand for objects
-    names: tuple[str, ...] = ()  # of what stands in a form
+    names: tuple[str, ...] = ()  # of the rows, by which they are known when others come and go
 
     def __str__(self) -> str:
         return "\n".join([*filter(None, [self.above]), *self.lines, *filter(None, [self.more])])
@@ -82,7 +82,7 @@ def _drawing(data: Any, width: int, lines: int, after: Any) -> Drawing:
         return _table(data, width, lines, after)
     if kind is Actions:
         drawing = _some((f"[{clipped(str(name), width - 2)}]" for name in data.actions), lines)
-        return drawing._replace(rows=len(drawing.lines))
+        return drawing._replace(rows=len(drawing.lines), names=tuple(map(str, data.actions)))
     if kind is Tree:
         drawing = _some((f"{'  ' * at}{_cell(data.told(each), width - 2 * at)}" for at, each in data.walk()), lines)
         return drawing._replace(rows=len(drawing.lines))
@@ -129,11 +129,21 @@ def _cell(value: Any, most: int) -> str:
     return clipped(value, most) if type(value) is Label else brief(value, max(most, 8))
 
 
+def row_name(table: Table, item: Any) -> str:
+    """By what the row of an item is known: its first cell."""
+    return _name(table.cells(item))
+
+
+def _name(cells: list[Any]) -> str:
+    return _cell(cells[0], CELL) if cells else ""
+
+
 def _table(table: Table, width: int, lines: int, after: Any) -> Drawing:
     items, following = table.page(after, lines)
     if not items:
         return Drawing(("nothing",))
     cells = [[Label(each) for each in table.columns], *(table.cells(item) for item in items)]
+    names = tuple(_name(row) for row in cells[1:])
     count = max(map(len, cells))
     columns: list[list[str]] = []
     room = width
@@ -145,7 +155,7 @@ def _table(table: Table, width: int, lines: int, after: Any) -> Drawing:
         room = max(room - wide - 2, CELL)
     above, *rows = (clipped("  ".join(row).rstrip(), width) for row in zip(*columns, strict=True))
     more = "" if following is None else f"... more, from {brief(following, CELL)} on"
-    return Drawing(tuple(rows), more, above, len(rows))
+    return Drawing(tuple(rows), more, above, len(rows), names)
 
 
 def _picture(picture: Picture, width: int, lines: int) -> list[str]:

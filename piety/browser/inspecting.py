@@ -7,14 +7,15 @@ is found again as it is then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persistent import Persistent
 from ZODB.utils import u64
 
-from piety.browser.brief import TooLong, brief, in_time
-from piety.browser.drawing import Drawing, draw, wake
+from piety.browser.brief import TooLong, brief, failure, in_time
+from piety.browser.drawing import Drawing, draw, row_name, wake
 from piety.browser.highlight import language_of
 from piety.browser.paging import PAGE
 from piety.browser.sheet import Window, Writer, window_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from piety.objects.image import Image
 
 
+FAR = 1_000  # rows among which one is looked for that has another number by now
 LONGEST = 1_000_000  # characters of a str that are shown; a text has no such limit
 
 
@@ -41,6 +43,7 @@ class Step(NamedTuple):
 
     title: str
     row: int
+    name: str | None = None  # of the row, if it has one: when others come and go, it has another number
 
 
 class Address(NamedTuple):
@@ -49,9 +52,9 @@ class Address(NamedTuple):
     ref: str
     steps: tuple[Step, ...] = ()
 
-    def below(self, title: str, row: int) -> Address:
+    def below(self, title: str, row: int, name: str | None = None) -> Address:
         """The address of what a row of a view stands for."""
-        return Address(self.ref, (*self.steps, Step(title, row)))
+        return Address(self.ref, (*self.steps, Step(title, row, name)))
 
 
 class Sight(NamedTuple):
@@ -155,7 +158,12 @@ def find(image: Image, address: Address) -> Any:
     else:
         obj = resolve(image, address.ref, address.ref)
     for step in address.steps:
-        obj = opened(view_of(obj, step.title).make(), step.row)
+        try:
+            obj = opened(view_of(obj, step.title).make(), step.row, step.name)
+        except PietyError:
+            raise
+        except Exception as error:  # somebody's code: what a table asks for
+            raise PietyError(f"it cannot be opened: {failure(error)}") from error
     return obj
 
 
@@ -174,26 +182,47 @@ def text_at(image: Image, address: Address, title: str) -> Text:
     raise PietyError("this cannot be edited")
 
 
-def opened(data: Any, row: int) -> Any:
-    """What a row of a view stands for.  Raises `PietyError`."""
+def opened(data: Any, row: int, name: str | None = None) -> Any:
+    """What a row of a view stands for; the row of this name, if it is another one by now.  Raises `PietyError`."""
     kind = type(data)
     try:
         if kind is Form:
-            return data.pairs[row][1]
+            return _named(data.pairs, row, name)[1]
         if kind is Actions:
-            return list(data.actions.values())[row]
+            return _named(list(data.actions.items()), row, name)[1]
         if kind is Tree:
             return next(islice(data.walk(), row, None))[1]
         if kind is Table:
-            place, items = None, []
-            while True:
-                items, following = data.page(place)
-                if row < len(items) or following is None:
-                    return data.opens(items[row])
-                place, row = following, row - len(items)
+            return data.opens(_item(data, row, name))
     except (IndexError, LookupError, StopIteration):
         raise PietyError("what was there is gone") from None
     raise PietyError(data.why if kind is Failed else "there is nothing to open here")
+
+
+def _named(pairs: list[tuple[str, Any]], row: int, name: str | None) -> tuple[str, Any]:
+    if name is None or (row < len(pairs) and str(pairs[row][0]) == name):
+        return pairs[row]
+    return next(pair for pair in pairs if str(pair[0]) == name)
+
+
+def _item(table: Table, row: int, name: str | None) -> Any:
+    """The item of a row; if that has another name by now, the nearest one of that name."""
+    items = list(islice(_items(table), row, row + 1))
+    if name is None or (items and row_name(table, items[0]) == name):
+        return items[0]
+    some = enumerate(islice(_items(table), max(FAR, 2 * row)))
+    alike = [(abs(at - row), at, item) for at, item in some if row_name(table, item) == name]
+    if not alike:
+        raise LookupError
+    return min(alike, key=lambda each: each[:2])[2]
+
+
+def _items(table: Table) -> Iterator[Any]:
+    items, place = table.page()
+    yield from items
+    while place is not None:
+        items, place = table.page(place)
+        yield from items
 
 
 def act(image: Image, address: Address, source: str) -> Any:

@@ -40,7 +40,9 @@ class Keyboard:
         """Do what a key means."""
         desk, key = self._desk, name_of_key(event)
         if isinstance(desk.screen, Choosing):
-            await desk.screen.pressed(key, event.character)
+            doing = self.keys.find(key, LINE)
+            if not await desk.screen.pressed(key, event.character) and doing is not None and doing.name in BEFORE_ALL:
+                await self.do(doing)
             return
         await self._until_it_is_there()
         in_line = desk.line.is_entered

@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 @built_in("Open", "enter right", ROWS)
 async def open_row(desk: Desktop) -> None:
     """Open what the row stands for as the next column; of an action, do it."""
-    column, row = desk.column, desk.column.chosen
-    if row is None or column.sight is None:
+    column, address = desk.column, desk.column.below
+    if address is None or column.sight is None:
         return
-    address = column.address.below(column.sight.title, row)
     if column.sight.is_doing:
-        _press(desk, column, address, column.sight.drawing.lines[row])
+        _press(desk, column, address, str(address.steps[-1].name))
     else:
         await desk.open_column(address, column)
 
@@ -184,11 +183,11 @@ def edit(desk: Desktop) -> None:
 @built_in("Actions", "a", ROWS)
 async def actions(desk: Desktop) -> None:
     """Show what can be done with what the row stands for."""
-    column, row = desk.column, desk.column.chosen
-    if row is None or column.sight is None or column.sight.is_doing:
+    column, address = desk.column, desk.column.below
+    if address is None or column.sight is None or column.sight.is_doing:
         desk.show_view(column, "Actions")
     else:
-        await desk.open_column(column.address.below(column.sight.title, row), column, "Actions")
+        await desk.open_column(address, column, "Actions")
 
 
 @built_in("Name it", "n", ROWS)

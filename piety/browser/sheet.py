@@ -17,6 +17,7 @@ from bisect import bisect_right
 from itertools import count
 from typing import NamedTuple
 
+from piety.errors import PietyError
 from piety.objects import rope
 from piety.objects.edits import Edit, Place, Selection, moved
 from piety.objects.rope import Rope
@@ -24,7 +25,7 @@ from piety.objects.texts import Text
 
 LINES = 200  # above the cursor and below it
 _EPOCHS = count(1)  # each writer begins one of its own
-KEPT = 1_000  # edits of others that are known, of one who only reads
+KEPT = 50_000  # edits of others that are known
 MOST = 50_000  # characters before it and behind it: of one long line there are no more
 
 
@@ -66,6 +67,7 @@ class Typed(NamedTuple):
     end: Place
     string: str
     known: int = 0  # how much of what others had done was known to who typed it
+    epoch: int = 0  # in which that is so; see `Window`
 
     def past(self, edit: Edit) -> Typed:
         """The same in a text in which somebody else has done this before."""
@@ -94,7 +96,7 @@ class Sheet:
     def type(self, start: Place, end: Place, string: str) -> Typed:
         """Type a string in place of these characters of the window; the cursor stands behind it."""
         self._number += 1
-        typed = Typed(self._number, start, end, string, self.known)
+        typed = Typed(self._number, start, end, string, self.known, self.window.epoch)
         self.pending.append(typed)
         self._put(typed)
         self._split()
@@ -208,14 +210,21 @@ class Writer:
     def __init__(self) -> None:
         self._text: Text | None = None
         self._version = -1
+        self._newest: tuple[int, float] | None = None  # the newest group of its log: an earlier state has another one
         self.epoch = next(_EPOCHS)
         self._others: list[Edit] = []
         self._first = 0  # the number of the first of them
         self._answered = 0
 
     def type(self, text: Text, typed: Typed) -> None:
-        """Do to a text what was typed; called in a turn."""
+        """Do to a text what was typed; called in a turn.
+
+        Raises `PietyError` if the text was given another state meanwhile, so that nobody knows where it belongs.
+        """
         self._follow(text)
+        if (typed.epoch and typed.epoch != self.epoch) or typed.known < self._first:
+            lost = f"; what was typed is not in it: {typed.string!r}" if typed.string else ""
+            raise PietyError(f"the text was given another state meanwhile{lost}")
         self._forget(typed.known - self._first)  # nobody will type without knowing of these
         for at in range(len(self._others)):
             edit = self._others[at]
@@ -253,7 +262,7 @@ class Writer:
     def _follow(self, text: Text) -> None:
         """Learn what others have done; of another text, or an earlier state of it, that is not known."""
         version = text.version
-        if text is not self._text or version < self._version:
+        if text is not self._text or version < self._version or not self._is_known(text):
             if self._text is not None:
                 self.epoch = next(_EPOCHS)
             self._text, self._version = text, version
@@ -262,3 +271,12 @@ class Writer:
             self._others += text.edits_since(self._version)
             self._version = version
             self._forget(len(self._others) - KEPT)
+        newest = next(iter(text.groups()), None)
+        self._newest = None if newest is None else (newest.number, newest.when)
+
+    def _is_known(self, text: Text) -> bool:
+        """Whether the log of a text still has the group that was its newest."""
+        if self._newest is None:
+            return True
+        group = next((each for each in text.groups() if self._newest and each.number <= self._newest[0]), None)
+        return group is None or (group.number, group.when) == self._newest

@@ -135,7 +135,13 @@ def _source(obj: Definition) -> Code:
 
 def definition_source(found: Definition, line: int | None = None) -> Code:
     """The source of a definition, to be edited; `line` is a line of its module, from 0."""
-    part, draft = found.part, found.draft
+    draft = found.draft
+    try:
+        part = found.part
+    except PietyError:
+        if draft is None:
+            raise
+        return Code(draft, "python", save=found.save)  # what was written is not lost with it
     within = None if line is None else max(line - part.first, 0)
     file = f"image:{current().world.modules.table[found.module].path}" if found.module else STATEMENT
     source = found.source if draft is None else draft
@@ -204,7 +210,8 @@ def _versions_of(obj: Definition) -> Any:
 def _actions(obj: Definition) -> Any:
     if obj.draft is None:
         return Actions({"Open the module": lambda: ModuleCode(obj.module or WORKSPACE)})
-    return Actions({"Save": obj.save, "Forget what was edited": obj.forget_draft})
+    over = {"Save over what others did": lambda: obj.save(over=True)}
+    return Actions({"Save": obj.save, **over, "Forget what was edited": obj.forget_draft})
 
 
 # -- versions
@@ -292,6 +299,11 @@ def definition_of(found: Any) -> Definition | None:
     return definition
 
 
+def _holds(part: Any, line: int, top: str) -> bool:
+    """Whether a line is one of a part; of the workspace, of a part of the definition of this name."""
+    return part.first <= line < part.last and (not top or part.name.partition(".")[0] == top)
+
+
 def named_in(file: str, name: str) -> Definition | None:
     """A definition of this name in a file of the image, as tracebacks call both."""
     for found, part in definitions.definitions(current()):
@@ -307,15 +319,15 @@ def _file_of(module: str) -> str:
 def place_of(file: str, line: int) -> tuple[Definition | None, Code | None]:
     """What stands in a line, from 1, of a file as tracebacks have it: the definition, if one does, and its source."""
     image = current()
-    for where, name, source in definitions.sources(image):
+    for where, name, _source in definitions.sources(image):
         first = 0
         if file != _file_of(where):
             continue
         if not where:
             first = image.world.workspace.definitions[name].line - 1
-        inner = [each for each in parts(source) if each.first <= line - 1 - first < each.last]
+        inner = [each for each in definitions.definitions(image, where) if _holds(each[1], line - 1 - first, name)]
         if inner:
-            found = Definition(where, inner[-1].name)
+            found = inner[-1][0]
             return found, definition_source(found, line - 1 - first)
         if where:
             return None, module_source(where, line - 1)

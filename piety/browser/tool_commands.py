@@ -149,10 +149,7 @@ async def snapshot(desk: Desktop) -> None:
 @built_in("Fork")
 async def fork_home(desk: Desktop) -> None:
     """Make a home of its own, as this one was at the turn or snapshot of the column, or the row."""
-    column, row = desk.column, desk.column.chosen
-    address = column.address
-    if row is not None and column.sight is not None:
-        address = address.below(column.sight.title, row)
+    address = desk.column.below or desk.column.address
     place = await desk.line.ask("fork to the new home: ")
     if place and place.strip():
         path = os.path.abspath(os.path.expanduser(place.strip()))

@@ -16,7 +16,7 @@ from piety.objects.diff import Diff
 from piety.objects.finding import Found
 from piety.objects.history import Row, Turns
 from piety.objects.image import current
-from piety.objects.moments import exactly, shown, time_of
+from piety.objects.moments import exactly, shown
 from piety.objects.naming import described
 from piety.objects.past import Past
 from piety.objects.snapshots import Listing as Snapshots
@@ -160,7 +160,7 @@ def _turns(obj: Turns) -> Table:
     return Table(
         ["when", "who", "what", "objects"],
         obj,
-        lambda row: (Label(shown(time_of(row.tid))), Label(row.who), Label(row.what), row.objects),
+        lambda row: (Label(exactly(row.tid)), Label(row.who), Label(row.what), row.objects),
         lambda row: row,
     )
 

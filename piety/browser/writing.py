@@ -44,7 +44,7 @@ def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
         writer.type(text, typed)
         return writer.window(text, typed.start, typed.known)
 
-    future = desk.system.type(work, desk.name_of_desk, lambda window: desk.soon_here(_take, desk, column, window))
+    future = desk.system.type(work, desk.session, lambda window: desk.soon_here(_take, desk, column, window))
     desk.soon(_finish(desk, column, future))
 
 
@@ -68,7 +68,7 @@ def change(
         window = writer.window(text, writer.place(text, marked)[1], marked.known, selection)
         desk.soon_here(_take, desk, column, window, True)
 
-    future = desk.system.work(whole, clipped(label, 60), desk.say_from_anywhere, session=desk.name_of_desk)
+    future = desk.system.work(whole, clipped(label, 60), desk.say_from_anywhere, session=desk.session)
     desk.soon(_finish(desk, column, future))
 
 

@@ -10,6 +10,7 @@ again and runs that, as a part of the turn that runs.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from BTrees.OOBTree import OOBTree
 
 from piety.errors import PietyError
 from piety.objects.changes import never_changes, watches_itself
+from piety.objects.hostfiles import encoded
 from piety.objects.image import open_image
 from piety.objects.texts import Text
 
@@ -40,7 +42,10 @@ class Part(NamedTuple):
 
 @lru_cache(maxsize=200)
 def parts(source: str) -> tuple[Part, ...]:
-    """The definitions in a source, in order, each class before its methods; none if it does not compile."""
+    """The definitions in a source, in order, each class before its methods.
+
+    There are none if it does not compile, or is no UTF-8.
+    """
     try:
         return tuple(_parts(ast.parse(source).body, ""))
     except (SyntaxError, ValueError, RecursionError):
@@ -77,10 +82,13 @@ def uses(source: str, name: str) -> Iterator[int]:
 
 @never_changes
 class Definition:
-    """A definition of the image, by its name and that of its module; of the workspace that is empty."""
+    """A definition of the image, by its name and that of its module; of the workspace that is empty.
 
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
+    Of several with one name, such as a property and its setter, `at` tells which, from 0.
+    """
+
+    def __init__(self, module: str, name: str, at: int = 0) -> None:
+        self.module, self.name, self.at = module, name, at
 
     # -- its source
 
@@ -92,16 +100,16 @@ class Definition:
     @property
     def part(self) -> Part:
         """Where it is in there.  Raises `PietyError` if it is not there any more."""
-        found = next((each for each in parts(self.around) if each.name == self.name), None)
-        if found is None:
+        found = [each for each in parts(self.around) if each.name == self.name]
+        if self.at >= len(found):
             raise PietyError(f"there is no definition of {self.name} in {self.module or WORKSPACE} any more")
-        return found
+        return found[self.at]
 
     @property
     def source(self) -> str:
         """Its source, with its margin."""
         part = self.part
-        return "\n".join(self.around.split("\n")[part.first : part.last]) + "\n"
+        return "\n".join(self.around.split("\n")[part.first : part.last]).replace("\r", "") + "\n"
 
     def put(self, source: str) -> None:
         """Give it another source, and run what that is a part of.  Raises what that raises."""
@@ -111,9 +119,11 @@ class Definition:
             if draft is not None and not draft.is_saved:
                 raise PietyError(f"the text of module {self.module} is edited and not saved; save or reload that first")
         lines = self.around.split("\n")
-        whole = "\n".join([*lines[: part.first], *source.rstrip("\n").split("\n"), *lines[part.last :]])
+        end = "\r" if lines[part.first].endswith("\r") else ""
+        new = [f"{line}{end}" for line in source.rstrip("\n").split("\n")]
+        whole = "\n".join([*lines[: part.first], *new, *lines[part.last :]])
         if self.module:
-            image.modules[self.module] = whole
+            image.modules.save(self.module, encoded(whole))
         else:
             image.run_source(whole)
 
@@ -121,7 +131,7 @@ class Definition:
 
     @property
     def _key(self) -> str:
-        return f"{self.module}:{self.name}"
+        return f"{self.module}:{self.name}{f':{self.at}' if self.at else ''}"
 
     @property
     def draft(self) -> DefinitionDraft | None:
@@ -139,11 +149,19 @@ class Definition:
             draft = world.drafts[self._key] = DefinitionDraft(self)
         return draft
 
-    def save(self) -> str:
-        """Save its draft, and run it; then that is forgotten.  Raises what the source raises."""
+    def save(self, over: bool = False) -> str:
+        """Save its draft, and run it; then that is forgotten.
+
+        Raises what the source raises, and `PietyError` if it was changed since the draft was begun, unless what others
+        did is to be written `over`.
+        """
         draft = self.draft
         if draft is None:
             return "nothing was edited"
+        if not over and self.source != draft.begun:
+            raise PietyError(
+                f"{self.name} was changed since you began to edit it: see its versions; an action saves over that"
+            )
         self.put(str(draft))
         self.forget_draft()
         return f"{self.name} is saved, and runs"
@@ -171,13 +189,14 @@ class DefinitionDraft(Text):
 
     def __init__(self, definition: Definition) -> None:
         super().__init__(definition.source)
-        self.module, self.definition = definition.module, definition.name
+        self.begun = definition.source
+        self.module, self.definition, self.place = definition.module, definition.name, definition.at
 
     def save(self, path: str | None = None, force: bool = False) -> int:
         """Save it as the source of its definition, and run that; with a path, write it to a file of the host."""
         if path is not None:
             return super().save(path, force)
-        Definition(self.module, self.definition).save()
+        Definition(self.module, self.definition, self.place).save()
         return len(self)
 
 
@@ -187,7 +206,7 @@ class DefinitionDraft(Text):
 def around(image: Image, module: str, name: str) -> str:
     """The source that a definition is a part of: of its module, or of the statement that was entered."""
     if module:
-        return image.modules[module]
+        return _source_of(image, module)
     kept: Any = image.world.workspace.definitions.get(name.partition(".")[0])
     if kept is None:
         raise PietyError(f"there is no definition of {name} in the workspace any more")
@@ -200,15 +219,26 @@ def sources(image: Image) -> Iterator[tuple[str, str, str]]:
     for name, definition in image.world.workspace.definitions.items():
         yield "", name, definition.source
     for name in image.modules:
-        yield name, "", image.modules[name]
+        yield name, "", _source_of(image, name)
+
+
+def _source_of(image: Image, module: str) -> str:
+    """The source of a module, with its line ends; bytes that are no UTF-8 are lone surrogates, as in its draft."""
+    record = image.world.modules.table.get(module)
+    if record is None:
+        raise PietyError(f"there is no module {module!r} in the image")
+    data: bytes = record.source.data
+    return data.decode("utf-8", "surrogateescape")
 
 
 def definitions(image: Image, module: str | None = None) -> Iterator[tuple[Definition, Part]]:
     """All definitions of the image, or those of a module ("" for the workspace)."""
     for where, _name, source in sources(image):
         if module in (None, where):
+            seen: Counter[str] = Counter()
             for part in parts(source):
-                yield Definition(where, part.name), part
+                yield Definition(where, part.name, seen[part.name]), part
+                seen[part.name] += 1
 
 
 def users(image: Image, name: str) -> Iterator[tuple[Definition | None, str, int]]:

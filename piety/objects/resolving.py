@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from persistent import Persistent
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from piety.objects.image import Image
 
 
+_QUOTED = re.compile(r"""["'(\[]""")  # what no path has that somebody writes; but an expression with a slash in it
+
+
 def resolve(image: Image, ref: str, path: str, is_entry: bool = False) -> Any:
     """The object that is meant: 0x1f, a variable, what was kept from a path, or an expression.
 
@@ -26,7 +30,7 @@ def resolve(image: Image, ref: str, path: str, is_entry: bool = False) -> Any:
         is_variable = ref in image.world.workspace.variables
         if not is_variable and (node := kept_from(image, path)) is not None:
             return node
-        if not is_variable and "/" in ref and not ref.isidentifier():
+        if not is_variable and "/" in ref and not _QUOTED.search(ref):
             raise PietyError(f"{ref!r} is no object, and nothing was kept from there")
         try:
             obj = image.run_source(ref)

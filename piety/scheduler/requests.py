@@ -218,8 +218,10 @@ class Call:
             value = self._work(image)
         except KeyboardInterrupt:  # that would end whoever waits for it
             self.future.set_exception(PietyError("stopped"))
-        except BaseException as error:
+        except Exception as error:
             self.future.set_exception(error)
+        except BaseException as error:  # somebody's code: a SystemExit, say, would end whoever waits for it
+            self.future.set_exception(PietyError(f"{type(error).__name__}: {error}".rstrip(": ")))
         else:
             self.future.set_result(value)
 

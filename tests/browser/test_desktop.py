@@ -126,7 +126,8 @@ def test_a_long_turn_holds_up_no_key(desks: Callable[..., Desk], running: Served
         desk.types(ESCAPE, CTRL_T)
         _output, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
-    desk.sees("anything")
+    desk.sees("Esc back")
+    desk.sees_no_more("a turn runs")
     new.sees("<Note 'lisp'>", "'l'")
 
 

@@ -337,7 +337,7 @@ def test_commands_are_objects(desks: Callable[..., Desk], running: Served) -> No
     desk.types(ctrl("w"), "c")
     desk.sees_no_more("Next view")
     desk.types(F1, ctrl("w"), "z")
-    desk.sees("ctrl+w.z: Zoom", "does      Give this pane the whole screen")
+    desk.sees("ctrl+w.z: Zoom", "does  Give this pane the whole")
     desk.types(TAB)
     desk.sees("def zoom(desk")
     running.evaluate("commands['Zoom'].keys = 'ctrl+w.y'")
