@@ -76,6 +76,10 @@ class Screen:
     def sees_no_more(self, *parts: str) -> str:
         return self.until(lambda text: not any(part in text for part in parts))
 
+    def drags(self, column: int, row: int, to: int) -> None:
+        """Take hold of a place with the mouse, and draw it to another column; counted from 0."""
+        self.types(f"\x1b[<0;{column + 1};{row + 1}M", f"\x1b[<32;{to + 1};{row + 1}M", f"\x1b[<0;{to + 1};{row + 1}m")
+
     def settles(self) -> None:
         """Wait until all that was typed has come to something: a key that is told is told after those before."""
         self.types(F1, F12)

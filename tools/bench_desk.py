@@ -73,6 +73,7 @@ def desk(folder: Path, objects: int) -> Iterator[Figure]:
         yield f"a BTree of {objects:,} / of 100, until its first page is there", times, 1.25
         yield "a key in a text of 100,000 lines / of 100, until it is seen", _typed(home), 2.0
         yield "one follows the other / 0.2 s", [(_followed(home, number), 0.2) for number in range(11)], 1.0
+        yield "one sees what the other types / 0.2 s", [(_seen_typed(home, number), 0.2) for number in range(11)], 1.0
     finally:
         do("stop")
 
@@ -115,6 +116,18 @@ def _typed(home: Path) -> list[tuple[float, float]]:
 def _seen(desk: Desk, letter: str) -> None:
     desk.types(letter)
     desk.sees(f"{letter}line")
+
+
+def _seen_typed(home: Path, number: int) -> float:
+    """How long it takes until one desktop shows what is typed into a text at another."""
+    one, other = Desk(home, "texts['short']"), Desk(home, "texts['short']")
+    one.sees("line 1 ")
+    other.sees("line 1 ")
+    letter = chr(ord("A") + number)
+    taken = _timed(lambda: (one.types(letter), other.sees(letter + "line 0" if not number else letter)))
+    one.close()
+    other.close()
+    return taken
 
 
 def _followed(home: Path, number: int) -> float:

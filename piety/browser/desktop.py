@@ -35,8 +35,9 @@ from piety.browser.keeping import Keeping
 from piety.browser.keyboard import Keyboard
 from piety.browser.panes import Pane, Tiles
 from piety.browser.screens import SocketDriver, have_colours
-from piety.browser.tiles import raised, seen, stack_of
+from piety.browser.tiles import neighbour, raised, regions, resized, seen, stack_of
 from piety.errors import PietyError
+from piety.objects.image import user_name
 from piety.objects.turns import Outcome
 from piety.scheduler.system import System
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 LINES, LONGEST = 8, 4_000  # of what is told: the last lines, and so many characters
 LOOK = 0.1  # seconds between two looks whether something has changed, and what runs
 SLOW = 1.0  # seconds from which on what takes so long to show is not shown anew with each change
+STEPS = 20  # in which a border comes to where the mouse is
 LONG = 0.3  # seconds from which on it is told that a turn runs
 HELP = "Enter open  Left back  Tab view  : do  Ctrl-G anything  F1 key  Ctrl-\\ leave"
 IN_TEXT = "Ctrl-D do  -P print  -O inspect  -S save  -G anything  Esc back  -\\ leave"
@@ -110,7 +112,7 @@ class Desktop(App[None]):
     async def _lay_out(self, layout: Layout) -> None:
         self.tiles.tile = layout.tile
         for number, columns in layout.panes.items():
-            await self._mount(Pane(number), columns)
+            await self._mount(Pane(self, number), columns)
         pane = self.panes.get(layout.pane) or next(iter(self.panes.values()))
         pane.at = layout.column
         self.line.written.write(layout.line)
@@ -183,7 +185,7 @@ class Desktop(App[None]):
         """Open a new pane on an object; `tile` gives the tiles with the number of the new pane among them."""
         number = max(self.panes, default=0) + 1
         self.tiles.tile = tile(number)
-        await self._mount(Pane(number), (Shown(address, title),))
+        await self._mount(Pane(self, number), (Shown(address, title),))
         self.arrange(self.panes[number])
 
     async def close_pane(self, pane: Pane) -> None:
@@ -199,6 +201,23 @@ class Desktop(App[None]):
             each.display = number in there
         self.tiles.refresh(layout=True)
         self.go_to(pane)
+
+    def move_border(self, pane: Pane, is_row: bool, is_far: bool, to: int) -> None:
+        """Move a border of a pane, its far one or the near one, to a column or line of the screen."""
+        room, number = self.tiles.region, pane.number
+        if not is_far:  # which is the far one of the pane before
+            before = neighbour(regions(self.tiles.tile, room), number, *((-1, 0) if is_row else (0, -1)))
+            if before is None:
+                return
+            number = before
+        for _ in range(STEPS):  # a share is one of the room that the panes beside share, which may be a part of all
+            there = regions(self.tiles.tile, room).get(number)
+            off = 0 if there is None else to - (there.right if is_row else there.bottom) + (is_far)
+            if not off:
+                break
+            by = off / max(room.width if is_row else room.height, 1)
+            self.tiles.tile = resized(self.tiles.tile, number, is_row, by)
+        self.tiles.refresh(layout=True)
 
     def go_to(self, pane: Pane) -> None:
         """Be in this pane."""
@@ -333,10 +352,11 @@ class Desktop(App[None]):
             self._keeping.see(self.layout_now())
 
     def _tell_state(self) -> None:
-        running = self.system.running
+        running, turn = self.system.running, self.system.image.running
         self._since = None if running is None else self._since or monotonic()
         if self._since is not None and monotonic() - self._since > LONG:
-            state = f"a turn runs: {clipped(str(running), 200)}   (Ctrl-T stops it)"
+            whose = (turn.user if turn is not None else None) or user_name()
+            state = f"a turn of {whose} runs: {clipped(str(running), 200)}   (Ctrl-T stops it)"
         elif self.is_frozen:
             state = "frozen: f in rows goes on"
         elif self.keyboard.begun:

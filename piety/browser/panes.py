@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from textual import events
 from textual.containers import HorizontalScroll
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Size
 from textual.layout import DockArrangeResult, WidgetPlacement
@@ -10,6 +13,9 @@ from textual.widget import Widget
 from piety.browser.columns import Column
 from piety.browser.desks import Shown
 from piety.browser.tiles import Stack, Tile, regions
+
+if TYPE_CHECKING:
+    from piety.browser.desktop import Desktop
 
 NAME = 24  # characters of a reference by which a pane is called
 
@@ -24,12 +30,34 @@ class Pane(HorizontalScroll, inherit_bindings=False):
 
     can_focus = False
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, desk: Desktop, number: int) -> None:
         super().__init__()
-        self.number = number
+        self._desk, self.number = desk, number
+        self._drags: tuple[bool, bool] | None = None  # of the border that the mouse holds: is it upright, is it far
         self.columns: list[Column] = []
         self.at = 0  # the column in which one was last
         self.ahead: list[Shown] = []  # columns that one has gone back from, the nearest last
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of a border."""
+        size = self.outer_size
+        if event.x in (0, size.width - 1):
+            self._drags = (True, event.x > 0)
+        elif event.y in (0, size.height - 1):
+            self._drags = (False, event.y > 0)
+        if self._drags is not None:
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Move the border that is held."""
+        if self._drags is not None:
+            is_row, is_far = self._drags
+            self._desk.move_border(self, is_row, is_far, int(event.screen_x if is_row else event.screen_y))
+
+    def on_mouse_up(self, _event: events.MouseUp) -> None:
+        """Let it go."""
+        self._drags = None
+        self.release_mouse()
 
     @property
     def column(self) -> Column:

@@ -36,12 +36,12 @@ class AllCode:
 
     @view("Modules", priority=10)
     def modules(self) -> Table:
-        """The workspace and each module."""
+        """The workspace and each module, those of a package below it."""
         image = current()
         return Table(
             ["module", "lines"],
             [WORKSPACE, *image.modules],
-            lambda name: (Label(name), ModuleCode(name).source.count("\n")),
+            lambda name: (Label(_within(name)), ModuleCode(name).source.count("\n")),
             ModuleCode,
         )
 
@@ -56,6 +56,11 @@ class AllCode:
 
     def __repr__(self) -> str:
         return "<the code of the image>"
+
+
+def _within(name: str) -> str:
+    """The name of a module, under that of its package."""
+    return "  " * name.count(".") + name.rpartition(".")[2]
 
 
 code = AllCode()

@@ -122,7 +122,7 @@ def test_a_result_does_not_take_the_keys(desks: Callable[..., Desk], running: Se
     desk = desks("garden")
     desk.sees("'note'")
     with running.begin("eval", "while True: pass") as process:
-        desk.sees("a turn runs")
+        desk.sees("runs: while True")
         desk.types(ctrl("e"), "6 * 7", ENTER, F4)
         desk.types(ctrl("t"))
         process.communicate(timeout=30)

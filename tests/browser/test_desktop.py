@@ -13,6 +13,7 @@ from terminals import Terminal
 
 import piety
 from piety.browser import screens, wire
+from piety.objects.image import user_name
 
 
 def goes_to_the_attributes_of_lisp(desk: Desk) -> None:
@@ -117,17 +118,17 @@ def test_a_long_turn_holds_up_no_key(desks: Callable[..., Desk], running: Served
     desk = desks("garden")
     desk.sees("'note'")
     with running.begin("eval", "while True: pass") as process:
-        desk.sees("a turn runs: while True: pass   (Ctrl-T stops it)")
+        desk.sees(f"a turn of {user_name()} runs: while True: pass   (Ctrl-T stops it)")
         desk.types(":", "typed meanwhile")
         desk.sees("typed meanwhile")
         new = desks("lisp", name="new")
-        new.sees("a turn runs: while True: pass")
+        new.sees("runs: while True: pass")
         new.types(":", DOWN, ENTER, LEFT, TAB)
         desk.types(ESCAPE, CTRL_T)
         _output, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
     desk.sees("Esc back")
-    desk.sees_no_more("a turn runs")
+    desk.sees_no_more("a turn of")
     new.sees("<Note 'lisp'>", "'l'")
 
 

@@ -99,7 +99,7 @@ def test_typed_text_is_seen_while_a_turn_runs(desks: Callable[..., Desk], letter
     desk = desks("texts['letter']")
     desk.sees("Dear snake,")
     with letter.begin("eval", "while True: pass") as process:
-        desk.sees("a turn runs: while True: pass")
+        desk.sees("runs: while True: pass")
         desk.types("My ", DOWN, END, " truly")
         desk.sees("│My Dear snake,", "│yours truly")
         desk.types(CTRL_T)

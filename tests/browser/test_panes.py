@@ -150,6 +150,23 @@ def test_the_mouse(desks: Callable[..., Desk]) -> None:
     desk.sees("'basil'")
 
 
+def test_a_border_is_drawn_with_the_mouse(desks: Callable[..., Desk]) -> None:
+    """From either side of it; also in panes within others."""
+    desk = desks("garden")
+    desk.sees("'note'")
+    desk.types(W, "v", W, "s", W, "v")
+    desk.until(lambda text: corners(text) == 4)
+    at = borders(desk.text)
+    desk.drags(at, 10, 30)
+    desk.until(lambda text: abs(borders(text) - 30) <= 1)
+    desk.drags(borders(desk.text) + 1, 10, 60)
+    desk.until(lambda text: abs(borders(text) - 60) <= 1)
+    below = desk.text.splitlines()[20]
+    inner = below.index("││", 65)
+    desk.drags(inner, 20, inner - 5)
+    desk.until(lambda text: abs(text.splitlines()[20].index("││", 62) - (inner - 5)) <= 1)
+
+
 def test_a_second_key_that_means_nothing(desks: Callable[..., Desk]) -> None:
     """Nor does one without a command; none is written anywhere."""
     desk = desks("garden")

@@ -378,6 +378,26 @@ def test_an_object_is_named_and_its_reference_copied(desks: Callable[..., Desk],
     desk.sees("variable ")
 
 
+def test_the_plain_shell_can_do_it_too(plants: Served) -> None:
+    """For screen readers, and when all else fails."""
+    plants.evaluate("def bad(n): return n / 0\nt = spawn(message, bad, name='bad'); send(t, 1); keep(basil, bed='sunny')")
+    plants.evaluate("snapshot('now')")
+    for source, seen in {
+        "tasks()": "bad ", "failures()": "ZeroDivisionError", "failures()[0]": "return n / 0", "turns()": "def bad(n)",
+        "snapshots()": "now ", "find('bed:sunny')": "basil", "code": "plants ", "code('plants')": "grow",
+        "code('plants', 'Plant.grow')": "self.height += 1", "commands()": "Split to the right", "world": "basil",
+        "at('now')": "basil",
+    }.items():  # fmt: skip
+        assert seen in plants.evaluate(f"show({source})"), source
+    assert "plants: water" in plants.evaluate("show(code('plants', 'Plant.grow'), 'used by')")
+    plants.evaluate("code('plants', 'Plant.grow').edit().replace('= 1', '= 5')")
+    assert plants.evaluate("code('plants', 'Plant.grow').save()") == "'Plant.grow is saved, and runs'\n"
+    assert plants.evaluate("basil.grow()") == "5\n"
+    plants.evaluate("code('', 'bad').edit().set('def bad(n): return n')")
+    plants.evaluate("code('', 'bad').save(); failures()[0].retry()")
+    assert plants.evaluate("failures()") == "no failures\n"
+
+
 def test_looking_at_all_tools_changes_nothing(desks: Callable[..., Desk], plants: Served) -> None:
     """All views of each: what is written is what the desk shows."""
     plants.evaluate("def bad(n): return n / 0\nt = spawn(message, bad, name='bad'); send(t, 1); keep(lisp, project='x')")
