@@ -90,10 +90,21 @@ class Own(NamedTuple):
     function: Callable[[Any], Any] | None = None
 
 
+def all_built_in() -> dict[str, Doing]:
+    """Our own commands; the modules that have them may not be imported yet where there is no desktop."""
+    import piety.browser.object_commands
+    import piety.browser.pane_commands
+    import piety.browser.text_commands
+    import piety.browser.tool_commands  # noqa: F401
+
+    return BUILT_IN
+
+
 def doings_of(image: Image) -> list[Doing]:
     """All commands, as they are in the image; called in a turn."""
+    known = all_built_in()
     own = {name: Own(*kept) for name, kept in (image.world.commands or {}).items()}
-    found = [each._replace(keys=own[each.name].keys) if each.name in own else each for each in BUILT_IN.values()]
+    found = [each._replace(keys=own[each.name].keys) if each.name in own else each for each in known.values()]
     return found + [Doing(name, each.keys, _told(each.function)) for name, each in own.items() if each.function]
 
 
@@ -191,7 +202,7 @@ class Listing:
         """A row for each."""
         return Table(
             ["command", "keys", "does"],
-            doings_of(current()),
+            sorted(doings_of(current())),
             lambda each: [Label(part) for part in (each.name, " ".join(each.keys), each.told)],
             lambda each: Command(each.name),
         )
@@ -200,7 +211,7 @@ class Listing:
         return f"<{len(doings_of(current())):,} commands>"
 
     def __repr__(self) -> str:
-        rows = [(each.name, " ".join(each.keys), each.told) for each in doings_of(current())]
+        rows = [(each.name, " ".join(each.keys), each.told) for each in sorted(doings_of(current()))]
         wide = [max(len(row[at]) for row in rows) for at in (0, 1)]
         return "\n".join(f"{name:{wide[0]}}  {keys:{wide[1]}}  {told}".rstrip() for name, keys, told in rows)
 
@@ -212,7 +223,7 @@ def command(name: str, key: str = "") -> Callable[[Any], Any]:
     """Make a function of the image a command: it is given the object of the column; see above."""
     if type(name) is not str or not name.strip():
         raise PietyError('a command has a name: @command("Water")')
-    if name in BUILT_IN:
+    if name in all_built_in():
         raise PietyError(f'there is a command {name!r} already; for other keys: commands[{name!r}].keys = "..."')
 
     def mark(function: Any) -> Any:

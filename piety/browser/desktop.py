@@ -21,10 +21,6 @@ from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import Static
 
-import piety.browser.object_commands
-import piety.browser.pane_commands
-import piety.browser.text_commands
-import piety.browser.tool_commands
 from piety.browser.asking import Line
 from piety.browser.brief import clipped
 from piety.browser.columns import PAGE, Column, instead, why
@@ -36,6 +32,7 @@ from piety.browser.keyboard import Keyboard
 from piety.browser.panes import Pane, Tiles
 from piety.browser.screens import SocketDriver, have_colours
 from piety.browser.tiles import neighbour, raised, regions, resized, seen, stack_of
+from piety.browser.tool_commands import first_layout
 from piety.errors import PietyError
 from piety.objects.image import user_name
 from piety.objects.turns import Outcome
@@ -106,7 +103,7 @@ class Desktop(App[None]):
                 self._keeping.is_damaged = True
                 self.say(f"the desk cannot be read, and is left as it is: {why(error)}")
         if layout is None:
-            layout = await self.call(piety.browser.tool_commands.first_layout, "the first desk")
+            layout = await self.call(first_layout, "the first desk")
         await self._lay_out(layout)
 
     async def _lay_out(self, layout: Layout) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events
 
 from piety.browser.choosing import Choosing
-from piety.browser.commands import BUILT_IN, LINE, ROWS, TEXT, Doing, Keys, perform
+from piety.browser.commands import LINE, ROWS, TEXT, Doing, Keys, all_built_in, perform
 from piety.browser.inspecting import Address, find
 from piety.errors import PietyError
 
@@ -30,7 +30,7 @@ class Keyboard:
 
     def __init__(self, desk: Desktop) -> None:
         self._desk = desk
-        self.keys = Keys(list(BUILT_IN.values()))
+        self.keys = Keys(list(all_built_in().values()))
         self.begun = ""  # the first of two keys
         self.tells = False  # whether the next key is not to be done, but told
         self._command: asyncio.Task[Any] | None = None  # that was begun last

@@ -333,9 +333,9 @@ def test_commands_are_objects(desks: Callable[..., Desk], running: Served) -> No
     desk = desks("garden")
     desk.sees("'sunny'")
     desk.types(F10)
-    desk.sees("Next view", "rows:tab ctrl+n ")
+    desk.sees("Back ", "rows:left rows:backspace alt+left ")
     desk.types(ctrl("w"), "c")
-    desk.sees_no_more("Next view")
+    desk.sees_no_more("rows:left rows:backspace")
     desk.types(F1, ctrl("w"), "z")
     desk.sees("ctrl+w.z: Zoom", "does  Give this pane the whole")
     desk.types(TAB)
@@ -384,8 +384,8 @@ def test_the_plain_shell_can_do_it_too(plants: Served) -> None:
     plants.evaluate("snapshot('now')")
     for source, seen in {
         "tasks()": "bad ", "failures()": "ZeroDivisionError", "failures()[0]": "return n / 0", "turns()": "def bad(n)",
-        "snapshots()": "now ", "find('bed:sunny')": "basil", "code": "plants ", "code('plants')": "grow",
-        "code('plants', 'Plant.grow')": "self.height += 1", "commands()": "Split to the right", "world": "basil",
+        "snapshots()": "now ", "find('bed:sunny')": "plants.Plant", "code": "plants ", "code('plants')": "grow",
+        "code('plants', 'Plant.grow')": "self.height += 1", "commands()": "Back ", "world": "basil",
         "at('now')": "basil",
     }.items():  # fmt: skip
         assert seen in plants.evaluate(f"show({source})"), source
