@@ -268,7 +268,7 @@ class Desktop(App[None]):
         self.close_columns(pane, pane.columns.index(after) + 1)
         pane.ahead = []
         await self._add(pane, Shown(address, title), goes)
-        if goes and not self.line.is_entered:  # or one goes on writing there
+        if goes and self.pane is pane and not self.line.is_entered:  # else one is somewhere else by now
             self.go_to_column(pane.columns[-1])
 
     async def add_column(self, pane: Pane, shown: Shown) -> None:

@@ -132,8 +132,13 @@ def test_a_result_does_not_take_the_keys(desks: Callable[..., Desk], running: Se
     desk.sees("│typed here")
     desk.types(W, "w", W, LEFT, W, "n")
     desk.sees("│42")
-    desk.types(ctrl("e"), F10, ctrl("e"), ESCAPE, W, "w", W, UP)
-    desk.sees("commands")
+    desk.types(ctrl("e"), F10)
+    desk.sees("commands>")
+    desk.types(ctrl("e"), ESCAPE)
+    desk.settles()
+    desk.types(W, "w", W, UP)
+    desk.settles()
+    desk.sees("commands>")
     desk.leaves()
 
 
