@@ -126,8 +126,7 @@ def _seen_typed(home: Path, number: int) -> float:
     one, other = Desk(home, "texts['short']"), Desk(home, "texts['short']")
     one.sees("line 1 ")
     other.sees("line 1 ")
-    letter = chr(ord("A") + number)
-    taken = _timed(lambda: (one.types(letter), other.sees(letter + "line 0" if not number else letter)))
+    taken = _timed(lambda: (one.types(f"<{number}>"), other.sees(f"<{number}>")))
     one.close()
     other.close()
     return taken
