@@ -19,7 +19,7 @@ from piety.browser.editor import Editor
 from piety.browser.inspecting import Address, Around, Sight
 from piety.browser.rows import Rows
 from piety.browser.sheet import Writer
-from piety.browser.writing import type_into
+from piety.browser.writing import SHOWN, type_into
 from piety.errors import PietyError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Column(Vertical):
 
     def __init__(self, desk: Desktop, shown: Shown) -> None:
         super().__init__()
-        self._desk = desk
+        self.desk = desk
         self.address = shown.address
         self.wanted = shown.title
         self._at_first = shown  # where one is in what is shown first
@@ -98,6 +98,7 @@ class Column(Vertical):
         self.rows = PAGE
         self.asked: asyncio.Task[None] | None = None
         self.is_slow = False  # whether it took so long that it is not asked for anew by itself
+        SHOWN[id(self)] = self
         self.arrived = asyncio.Event()  # set when what is wanted is shown, or was waited for long enough
 
     def compose(self) -> ComposeResult:
@@ -106,27 +107,30 @@ class Column(Vertical):
     def on_mount(self) -> None:
         self.editor.display = self._above.display = False
 
+    def on_unmount(self) -> None:
+        SHOWN.pop(id(self), None)
+
     # -- what its parts tell
 
     def on_resize(self, _event: events.Resize) -> None:
         """What is shown is as wide as the column; so this comes before anything is shown."""
-        self._desk.ask_for(self)
+        self.desk.ask_for(self)
 
     def on_mouse_down(self, _event: events.MouseDown) -> None:
         """One wants to be here."""
-        self._desk.go_to_column(self)
+        self.desk.go_to_column(self)
 
     def on_titles_chosen(self, event: Titles.Chosen) -> None:
         """A title was clicked."""
-        self._desk.show_view(self, event.title)
+        self.desk.show_view(self, event.title)
 
     async def on_rows_opened(self, _event: Rows.Opened) -> None:
         """A row was clicked that was chosen already."""
-        await self._desk.open_row()
+        await self.desk.open_row()
 
     def on_rows_at_end(self, _event: Rows.AtEnd) -> None:
         """One has come to the end of the rows."""
-        self._desk.more_rows(self)
+        self.desk.more_rows(self)
 
     # -- what is shown
 

@@ -137,6 +137,8 @@ class Desktop(App[None]):
         """Nothing that was asked for is waited for any more."""
         self.is_over = True
         _SESSIONS.discard(self.session)
+        for column in self.columns():
+            column.on_unmount()
         for task in [*self._works, *(column.asked for column in self.columns() if column.asked is not None)]:
             if task is not asyncio.current_task():
                 task.cancel()

@@ -211,6 +211,7 @@ class Writer:
         self._text: Text | None = None
         self._version = -1
         self._newest: tuple[int, float] | None = None  # the newest group of its log: an earlier state has another one
+        self._last: tuple[Place, int] = (0, 0)  # around which place a part was asked for, and what was known
         self.epoch = next(_EPOCHS)
         self._others: list[Edit] = []
         self._first = 0  # the number of the first of them
@@ -238,6 +239,7 @@ class Writer:
     def window(self, text: Text, around: Place, known: int, selection: Selection | None = None) -> Window:
         """The part of a text around a place, for one who knows so much of what others have done."""
         self._follow(text)
+        self._last = around, known
         others = tuple(self._others[max(known - self._first, 0) :])
         for edit in others:
             around = moved(around, edit)
@@ -251,6 +253,10 @@ class Writer:
         count = min(max(count, 0), len(self._others))
         del self._others[:count]
         self._first += count
+
+    def again(self, text: Text) -> Window | None:
+        """The part of a text that was asked for last, as it is now; None if it was one of another text."""
+        return self.window(text, *self._last) if text is self._text else None
 
     def place(self, text: Text, typed: Typed) -> Selection:
         """Where something is now that a person has seen at another place; called in a turn."""

@@ -42,10 +42,24 @@ def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
     def work() -> Window:
         text = text_at(image, address, title)
         writer.type(text, typed)
+        _tell_others(column, text)
         return writer.window(text, typed.start, typed.known)
 
     future = desk.system.type(work, desk.session, lambda window: desk.soon_here(_take, desk, column, window))
     desk.soon(_finish(desk, column, future))
+
+
+SHOWN: dict[int, Column] = {}  # all columns of all desktops, by their ids
+
+
+def _tell_others(column: Column, text: Text) -> None:
+    """Show at once what was typed where the same text is shown; what is typed is written a second later only.
+
+    Called in the turn that types.  If that is undone, each is shown again as it is.
+    """
+    for other in list(SHOWN.values()):
+        if other is not column and not other.desk.is_frozen and (window := other.writer.again(text)) is not None:
+            other.desk.soon_here(_take, other.desk, other, window)
 
 
 def change(

@@ -86,6 +86,20 @@ def test_each_ones_words_stay_together(steps: list[tuple[bool, bool]]) -> None:
     assert str(text) == f"{words[False][: count[0]]}  {words[True][: count[1]]}"
 
 
+def test_one_who_only_looks_is_shown_what_another_one_types() -> None:
+    """As the part that was asked for last; nothing, if that was one of another text."""
+    text, writer, looker = Text(BEGIN), Writer(), Writer()
+    sheet = Sheet()
+    sheet.take(looker.window(text, 3, 0))
+    sheet.place = 10
+    writer.type(text, Sheet().type(0, 0, "new "))
+    window = looker.again(text)
+    assert window is not None
+    sheet.take(window)
+    assert (sheet.text, sheet.place) == (f"new {BEGIN}", 14)
+    assert looker.again(Text("other")) is None
+
+
 def test_a_key_is_seen_before_it_arrives() -> None:
     person = Person("x", Text(BEGIN))
     person.does("t", 0)
