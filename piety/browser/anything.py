@@ -142,7 +142,7 @@ def _snapshots(image: Image) -> Iterator[Choice]:
 
 def _definitions(image: Image) -> Iterator[Choice]:
     for each, part in definitions(image):
-        ref = f"code({each.module!r}, {each.name!r})"
+        ref = f"code({each.module!r}, {each.name!r}{f', {each.at}' if each.at else ''})"
         yield Choice(part.kind, each.name, f"{each.module or WORKSPACE}  {part.told}", Address(ref))
 
 

@@ -153,7 +153,8 @@ class Desktop(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """A key is a command's, or else a character that is typed; all else is as Textual does it."""
         if isinstance(event, events.Key) and not event.is_forwarded:
-            await self.keyboard.pressed(event)
+            if not self.is_over:  # what came before one was gone may be much
+                await self.keyboard.pressed(event)
         else:
             await super().on_event(event)
 

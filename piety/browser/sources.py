@@ -8,7 +8,6 @@ a definition        its source, which can be edited; what it says of itself; who
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
@@ -17,7 +16,8 @@ from piety.browser.views import Actions, Code, Label, Table, view
 from piety.errors import PietyError
 from piety.objects import definitions
 from piety.objects.changes import never_changes
-from piety.objects.definitions import WORKSPACE, Definition, parts
+from piety.objects.comparing import unified
+from piety.objects.definitions import WORKSPACE, Definition
 from piety.objects.history import Row
 from piety.objects.image import current
 from piety.objects.moments import shown, time_of
@@ -50,9 +50,9 @@ class AllCode:
         """Each definition of the image."""
         return _table(list(definitions.definitions(current())), with_module=True)
 
-    def __call__(self, module: str, name: str = "") -> Any:
-        """A module, or one of its definitions; "" is the workspace."""
-        return Definition(module, name) if name else ModuleCode(module or WORKSPACE)
+    def __call__(self, module: str, name: str = "", at: int = 0) -> Any:
+        """A module, or one of its definitions, of several with one name the one at a place; "" is the workspace."""
+        return Definition(module, name, at) if name else ModuleCode(module or WORKSPACE)
 
     def __repr__(self) -> str:
         return "<the code of the image>"
@@ -156,9 +156,7 @@ def definition_source(found: Definition, line: int | None = None) -> Code:
 @general("Methods", 12, is_of(Definition))
 def _methods(obj: Definition) -> Any:
     pairs = [
-        (Definition(obj.module, each.name), each)
-        for each in parts(obj.around)
-        if each.name.rpartition(".")[0] == obj.name
+        pair for pair in definitions.definitions(current(), obj.module) if pair[0].name.rpartition(".")[0] == obj.name
     ]
     return _table(pairs) if pairs else "it is no class with methods"
 
@@ -205,8 +203,7 @@ def _versions_of(obj: Definition) -> Any:
             around = past.modules[obj.module]
         else:
             around = past.world.workspace.definitions[top].source
-        part = next((each for each in parts(around) if each.name == obj.name), None)
-        return "" if part is None else "\n".join(around.split("\n")[part.first : part.last]) + "\n"
+        return definitions.source_in(around, obj.name, obj.at) or ""
 
     return _versions(obj.module or top, then, lambda: obj.source)
 
@@ -272,8 +269,7 @@ def _text(then: Any, row: Row) -> str:
 
 
 def _diff(before: str, after: str) -> Code:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3)
-    return Code("\n".join(list(lines)[2:]) or "nothing", "diff")
+    return Code("\n".join(unified(before, after)) or "nothing", "diff")
 
 
 # -- from an object or a place to its code
@@ -304,11 +300,6 @@ def definition_of(found: Any) -> Definition | None:
     return definition
 
 
-def _holds(part: Any, line: int, top: str) -> bool:
-    """Whether a line is one of a part; of the workspace, of a part of the definition of this name."""
-    return part.first <= line < part.last and (not top or part.name.partition(".")[0] == top)
-
-
 def named_in(file: str, name: str) -> Definition | None:
     """A definition of this name in a file of the image, as tracebacks call both."""
     for found, part in definitions.definitions(current()):
@@ -324,16 +315,14 @@ def _file_of(module: str) -> str:
 def place_of(file: str, line: int) -> tuple[Definition | None, Code | None]:
     """What stands in a line, from 1, of a file as tracebacks have it: the definition, if one does, and its source."""
     image = current()
-    for where, name, _source in definitions.sources(image):
-        first = 0
-        if file != _file_of(where):
+    inner: tuple[Definition, int] | None = None
+    for found, part in definitions.definitions(image):
+        if file != _file_of(found.module):
             continue
-        if not where:
-            first = image.world.workspace.definitions[name].line - 1
-        inner = [each for each in definitions.definitions(image, where) if _holds(each[1], line - 1 - first, name)]
-        if inner:
-            found = inner[-1][0]
-            return found, definition_source(found, line - 1 - first)
-        if where:
-            return None, module_source(where, line - 1)
-    return None, None
+        first = 0 if found.module else image.world.workspace.definitions[found.name.partition(".")[0]].line - 1
+        if part.first <= line - 1 - first < part.last:
+            inner = found, line - 1 - first
+    if inner is not None:
+        return inner[0], definition_source(*inner)
+    module = next((name for name in image.modules if file == _file_of(name)), None)
+    return None, None if module is None else module_source(module, line - 1)

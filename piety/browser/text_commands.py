@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from piety.browser.commands import TEXT, built_in
 from piety.browser.inspecting import act
 from piety.browser.object_commands import next_view, view_before
-from piety.browser.writing import change, next_match, put_result, save, where_is
+from piety.browser.writing import change, next_match, put_result, save
 from piety.errors import PietyError
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ async def replace(desk: Desktop) -> None:
 
 def _replace(text: Text, selected: Callable[[], Selection], pattern: str, new: str, is_selected: bool) -> None:
     start, end = selected()
-    first, last = (where_is(text, start), where_is(text, end)) if is_selected else ((0, 0), None)
+    first, last = (text.where(start), text.where(end)) if is_selected else ((0, 0), None)
     if not text.replace(pattern, new, start=first, end=last):
         raise PietyError(f"there is no {pattern!r} {'in what is selected' if is_selected else 'here'}")
 

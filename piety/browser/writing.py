@@ -14,9 +14,8 @@ from piety.browser.brief import clipped
 from piety.browser.inspecting import act, characters_of, text_at, view_at
 from piety.browser.sheet import Typed, Window
 from piety.browser.views import Code
-from piety.objects import rope
 from piety.objects.edits import Place, Selection
-from piety.objects.reading import Reading, Where
+from piety.objects.reading import Reading
 from piety.objects.searching import Found
 from piety.objects.texts import Text
 from piety.objects.tracebacks import frames_of
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
     from piety.objects.image import Image
 
 LONGEST = 10_000  # characters of a repr that is put into a text
-
-
-def where_is(text: Reading, place: Place) -> Where:
-    """The line and the column of a place."""
-    line = rope.line_of(text.rope, place)
-    return line, place - rope.start_of_line(text.rope, line)
 
 
 def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
@@ -180,7 +173,7 @@ async def next_match(desk: Desktop, column: Column, pattern: str) -> tuple[Place
         with image.look():
             text = characters_of(view_at(image, address, title))
             text = text if isinstance(text, Reading) else Text(str(text))
-            found: Found | None = text.find(pattern, where_is(text, min(start, len(text)))) or text.find(pattern)
+            found: Found | None = text.find(pattern, text.where(min(start, len(text)))) or text.find(pattern)
             return None if found is None else (found.first, found.last)
 
     found: tuple[Place, Place] | None = await desk.call(work, "a search")

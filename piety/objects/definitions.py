@@ -65,6 +65,20 @@ def _parts(nodes: list[ast.stmt], within: str) -> Iterator[Part]:
             yield from _parts([each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)], within)
 
 
+def part_in(source: str, name: str, at: int) -> Part | None:
+    """The definition of a name in a source, of several the one at a place; None if it has none."""
+    found = [each for each in parts(source) if each.name == name]
+    return found[at] if at < len(found) else None
+
+
+def source_in(source: str, name: str, at: int) -> str | None:
+    """The lines of that definition, without carriage returns."""
+    part = part_in(source, name, at)
+    if part is None:
+        return None
+    return "\n".join(source.split("\n")[part.first : part.last]).replace("\r", "") + "\n"
+
+
 def uses(source: str, name: str) -> Iterator[int]:
     """The lines, from 0, in which a name is used: by itself, or as an attribute."""
     try:
@@ -100,16 +114,16 @@ class Definition:
     @property
     def part(self) -> Part:
         """Where it is in there.  Raises `PietyError` if it is not there any more."""
-        found = [each for each in parts(self.around) if each.name == self.name]
-        if self.at >= len(found):
+        found = part_in(self.around, self.name, self.at)
+        if found is None:
             raise PietyError(f"there is no definition of {self.name} in {self.module or WORKSPACE} any more")
-        return found[self.at]
+        return found
 
     @property
     def source(self) -> str:
         """Its source, with its margin."""
-        part = self.part
-        return "\n".join(self.around.split("\n")[part.first : part.last]).replace("\r", "") + "\n"
+        self.part  # noqa: B018  # or it raises that it is gone
+        return source_in(self.around, self.name, self.at) or ""
 
     def put(self, source: str) -> None:
         """Give it another source, and run what that is a part of.  Raises what that raises."""
