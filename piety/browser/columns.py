@@ -19,7 +19,7 @@ from piety.browser.editor import Editor
 from piety.browser.inspecting import Address, Around, Sight
 from piety.browser.rows import Rows
 from piety.browser.sheet import Writer
-from piety.browser.writing import SHOWN, type_into
+from piety.browser.writing import type_into
 from piety.errors import PietyError
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ class Column(Vertical):
         self.rows = PAGE
         self.asked: asyncio.Task[None] | None = None
         self.is_slow = False  # whether it took so long that it is not asked for anew by itself
-        SHOWN[id(self)] = self
         self.arrived = asyncio.Event()  # set when what is wanted is shown, or was waited for long enough
 
     def compose(self) -> ComposeResult:
@@ -106,9 +105,6 @@ class Column(Vertical):
 
     def on_mount(self) -> None:
         self.editor.display = self._above.display = False
-
-    def on_unmount(self) -> None:
-        SHOWN.pop(id(self), None)
 
     # -- what its parts tell
 

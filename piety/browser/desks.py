@@ -1,7 +1,7 @@
 """Desks: what a desktop shows, kept in the image, so that it is there again after a restart or a pulled plug.
 
-A desk has a name, and is written a second after something of it has changed; that is no turn of the user's, so nobody
-undoes it by accident.
+A desk has a name, and is written half a second after something of it has changed; that is no turn of the user's, so
+nobody undoes it by accident.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from piety.browser.panes import Pane, Tiles
 from piety.browser.screens import SocketDriver, have_colours
 from piety.browser.tiles import neighbour, raised, regions, resized, seen, stack_of
 from piety.browser.tool_commands import first_layout
+from piety.browser.writing import OPEN
 from piety.errors import PietyError
 from piety.objects.image import user_name
 from piety.objects.turns import Outcome
@@ -70,7 +71,7 @@ class Desktop(App[None]):
         have_colours(self, colours)
         self.has_colours = colours != "none"
         self.system, self.name_of_desk, self._ref = system, name, ref
-        self.session = _free_session(name)  # who edits texts here: of two desktops of a name, each is another one
+        self.session = name  # who edits texts here: of two desktops of a name, each is another one
         self.panes: dict[int, Pane] = {}
         self._pane = 0  # the number of the pane that one is in, or was in last
         self.tiles = Tiles()
@@ -89,6 +90,8 @@ class Desktop(App[None]):
         yield from (self.tiles, self._said, self.line, self._state)
 
     def on_mount(self) -> None:
+        self.session = _free_session(self.name_of_desk)
+        OPEN.add(self)
         self._said.display = False
         self.set_interval(LOOK, self._look)
         self._home_loop = asyncio.get_running_loop()
@@ -136,9 +139,6 @@ class Desktop(App[None]):
     def exit(self, *args: Any, **options: Any) -> None:
         """Nothing that was asked for is waited for any more."""
         self.is_over = True
-        _SESSIONS.discard(self.session)
-        for column in self.columns():
-            column.on_unmount()
         for task in [*self._works, *(column.asked for column in self.columns() if column.asked is not None)]:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -171,9 +171,9 @@ class Desktop(App[None]):
         return self.pane.column
 
     def columns(self) -> Iterator[Column]:
-        """All columns of all panes."""
-        for pane in self.panes.values():
-            yield from pane.columns
+        """All columns of all panes; panes and columns may come and go meanwhile, as the turn thread asks too."""
+        for pane in list(self.panes.values()):
+            yield from list(pane.columns)
 
     async def _mount(self, pane: Pane, columns: tuple[Shown, ...]) -> None:
         pane.columns = [Column(self, each) for each in columns]
@@ -322,7 +322,7 @@ class Desktop(App[None]):
             await self.call(work, "a look")
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # somebody's code: also SystemExit, which would end this whole loop
+        except Exception as error:  # somebody's code
             self._show(column, this, instead(why(error), width), 0.0)
 
     def _show(self, column: Column, asked: asyncio.Task[None] | None, sight: Sight, seconds: float) -> None:
@@ -498,15 +498,12 @@ class Desktop(App[None]):
         self.ask_for(column)
 
 
-_SESSIONS: set[str] = set()  # of the desktops that are open
-
-
 def _free_session(name: str) -> str:
+    taken = {each.session for each in OPEN}
     number, session = 1, name
-    while session in _SESSIONS:
+    while session in taken:
         number += 1
         session = f"{name} {number}"
-    _SESSIONS.add(session)
     return session
 
 

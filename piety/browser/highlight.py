@@ -35,12 +35,12 @@ _STYLES = (
     (Token.Generic.Inserted, "green"),
     (Token.Generic.Deleted, "red"),
 )
-LANGUAGES = {"python": "python", "markdown": "markdown", "diff": "diff"}
+LANGUAGES = ("python", "markdown", "diff")
 
 
 @cache
 def _lexer(language: str) -> Any:
-    return get_lexer_by_name(LANGUAGES[language], stripnl=False, ensurenl=False)
+    return get_lexer_by_name(language, stripnl=False, ensurenl=False)
 
 
 @cache

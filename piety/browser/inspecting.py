@@ -17,7 +17,6 @@ from ZODB.utils import u64
 from piety.browser.brief import TooLong, brief, failure, in_time
 from piety.browser.drawing import Drawing, draw, row_name, wake
 from piety.browser.highlight import language_of
-from piety.browser.paging import PAGE
 from piety.browser.sheet import Window, Writer, window_of
 from piety.browser.views import PATIENCE, Actions, Code, Failed, Form, Table, Tree, chosen, view_of, views_of
 from piety.errors import PietyError
@@ -85,9 +84,9 @@ def look(
     address: Address,
     title: str | None,
     width: int,
-    rows: int = PAGE,
-    writer: Writer | None = None,
-    around: Around = Around(),  # noqa: B008  # it never changes
+    rows: int,
+    writer: Writer,
+    around: Around,
 ) -> Sight:
     """What there is to see at an address; of a view that is not there, the first.  Raises `PietyError`."""
     with image.look():
@@ -95,7 +94,7 @@ def look(
             obj = in_time(lambda: find(image, address), PATIENCE)
         except TooLong:
             raise PietyError(f"it takes more than {PATIENCE:g} s to get there") from None
-        sight = sight_of(obj, title, width, rows, writer or Writer(), around)
+        sight = sight_of(obj, title, width, rows, writer, around)
         if address.steps and address.steps[-1].title == "History":
             return sight._replace(head=f"{address.steps[-1].row} changes ago: {sight.head}")
         return sight

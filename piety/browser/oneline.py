@@ -10,8 +10,6 @@ from collections.abc import Callable
 
 from textual.widgets import Input
 
-ENTER = "enter"
-
 
 class OneLine(Input, inherit_bindings=False):
     """The widget."""

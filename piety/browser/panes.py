@@ -84,6 +84,7 @@ class Tiles(Widget):
         super().__init__()
         self.tile: Tile = Stack((1,))
         self.zoomed: int | None = None  # the pane that has all the room for a while
+
     @property
     def shared(self) -> Tile:
         """The tiles that are seen."""

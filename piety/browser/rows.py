@@ -18,23 +18,15 @@ _HERE = Style(reverse=True)
 
 
 class Rows(Widget, can_focus=True):
-    """Lines; the first `count` can be chosen, and one more than that if there are more to come."""
+    """Lines, of which one is chosen."""
 
     DEFAULT_CSS = "Rows { height: 1fr; width: 1fr; }"
 
     class Opened(Message):
         """A row was clicked that had been chosen already."""
 
-        def __init__(self, rows: Rows) -> None:
-            super().__init__()
-            self.rows = rows
-
     class AtEnd(Message):
         """The last row is chosen: who has more may give them."""
-
-        def __init__(self, rows: Rows) -> None:
-            super().__init__()
-            self.rows = rows
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +46,7 @@ class Rows(Widget, can_focus=True):
         self._top = min(max(self._top, self.at - height + 1), self.at)
         self.refresh()
         if self.lines and self.at == len(self.lines) - 1:
-            self.post_message(self.AtEnd(self))
+            self.post_message(self.AtEnd())
 
     @property
     def page(self) -> int:
@@ -85,7 +77,7 @@ class Rows(Widget, can_focus=True):
         number = self._top + event.y
         if number < len(self.lines):
             if number == self.at:
-                self.post_message(self.Opened(self))
+                self.post_message(self.Opened())
             else:
                 self.choose(number)
 

@@ -266,14 +266,18 @@ class Server:
     ) -> None:
         from piety.browser.desktop import Desktop
         from piety.browser.screens import serve
+        from piety.browser.writing import OPEN
 
+        desktop = Desktop(self.system, connection, name, ref, colours)
         try:
-            await serve(Desktop(self.system, connection, name, ref, colours), connection, rows, columns)
+            await serve(desktop, connection, rows, columns)
         except Exception as error:  # nobody else is concerned
             told = "".join(traceback.format_exception(error))
             connection.send(wire.ERR, f"{told}piety: a bug of Piety's ended this desktop; nothing is lost\n".encode())
             connection.send(wire.EXIT, b"1")
             return
+        finally:
+            OPEN.discard(desktop)
         connection.send(wire.EXIT, b"0")
 
     def _free_session(self) -> str:

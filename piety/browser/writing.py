@@ -42,7 +42,7 @@ def type_into(desk: Desktop, column: Column, typed: Typed) -> None:
     desk.soon(_finish(desk, column, future))
 
 
-SHOWN: dict[int, Column] = {}  # all columns of all desktops, by their ids
+OPEN: set[Desktop] = set()  # the desktops that are open
 
 
 def _tell_others(column: Column, text: Text) -> None:
@@ -50,9 +50,10 @@ def _tell_others(column: Column, text: Text) -> None:
 
     Called in the turn that types.  If that is undone, each is shown again as it is.
     """
-    for other in list(SHOWN.values()):
-        if other is not column and not other.desk.is_frozen and (window := other.writer.again(text)) is not None:
-            other.desk.soon_here(_take, other.desk, other, window)
+    for desk in list(OPEN):
+        for other in () if desk.is_frozen else desk.columns():
+            if other is not column and (window := other.writer.again(text)) is not None:
+                desk.soon_here(_take, desk, other, window)
 
 
 def change(
