@@ -134,8 +134,12 @@ class Editor(Widget, can_focus=True):
         if sheet.window.has(place):
             self._reach()
         else:
-            self.arrived.clear()
-            self.want(None, place)
+            self._set_out()
+
+    def _set_out(self) -> None:
+        """Ask for the part of the text to which one is to go."""
+        self.arrived.clear()
+        self.get()
 
     def _reach(self) -> None:
         if self._line_goal is not None and self.sheet.has_line(self._line_goal[0]):
@@ -156,8 +160,7 @@ class Editor(Widget, can_focus=True):
             self.go(self.sheet.start_of(line))
         else:
             self._line_goal = line, False
-            self.arrived.clear()
-            self.want(line, self.sheet.place)
+            self._set_out()
 
     def come_back(self) -> None:
         """Go where the cursor is, if one has scrolled far away from it."""
@@ -192,8 +195,7 @@ class Editor(Widget, can_focus=True):
             self.go(self._place_in(to, self._column), selecting, keeps_column=True)
         else:
             self._line_goal = to, selecting
-            self.arrived.clear()
-            self.want(to, sheet.place)
+            self._set_out()
 
     def _place_in(self, line: int, cell: int) -> Place:
         string = self.sheet.line(line)[: cell + 1]
@@ -232,14 +234,14 @@ class Editor(Widget, can_focus=True):
         self.top = max(min(self.top, sheet.last_line), 0)
         first, last = sheet.window.line, sheet.window.line + len(sheet.starts) - 1
         if self.top < first or min(self.top + self.rows - 1, sheet.last_line) > last:
-            self.want(self.top, sheet.place)
+            self._want(self.top, sheet.place)
         elif sheet.has_cursor and (
             sheet.place - NEAR < sheet.window.start > 0 or sheet.end < min(sheet.place + NEAR, sheet.window.size)
         ):
-            self.want(None, sheet.place)
+            self._want(None, sheet.place)
 
-    def want(self, line: int | None, place: Place) -> None:
-        """Ask for another part of the text."""
+    def _want(self, line: int | None, place: Place) -> None:
+        """Ask for another part of the text, but not again for one that has not all that is to be seen."""
         if self._wanted != (line, place):
             self._wanted = (line, place)
             self.get()

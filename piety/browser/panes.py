@@ -40,11 +40,11 @@ class Pane(HorizontalScroll, inherit_bindings=False):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of a border."""
-        size = self.outer_size
-        if event.x in (0, size.width - 1):
-            self._drags = (True, event.x > 0)
-        elif event.y in (0, size.height - 1):
-            self._drags = (False, event.y > 0)
+        place, size = event.screen_offset - self.region.offset, self.outer_size  # it may come up from what is within
+        if place.x in (0, size.width - 1):
+            self._drags = (True, place.x > 0)
+        elif place.y in (0, size.height - 1):
+            self._drags = (False, place.y > 0)
         if self._drags is not None:
             self.capture_mouse()
 

@@ -43,7 +43,7 @@ class Rows(Widget, can_focus=True):
         """Choose a row; the nearest, if there are not so many."""
         self.at = max(min(at, len(self.lines) - 1), 0)
         height = max(self.size.height, 1)
-        self._top = min(max(self._top, self.at - height + 1), self.at)
+        self._top = min(max(self._top, self.at - height + 1), self.at, max(len(self.lines) - height, 0))
         self.refresh()
         if self.lines and self.at == len(self.lines) - 1:
             self.post_message(self.AtEnd())

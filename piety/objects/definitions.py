@@ -249,17 +249,21 @@ def definitions(image: Image, module: str | None = None) -> Iterator[tuple[Defin
     """All definitions of the image, or those of a module ("" for the workspace)."""
     for where, _name, source in sources(image):
         if module in (None, where):
-            seen: Counter[str] = Counter()
-            for part in parts(source):
-                yield Definition(where, part.name, seen[part.name]), part
-                seen[part.name] += 1
+            yield from _definitions_in(where, source)
+
+
+def _definitions_in(module: str, source: str) -> Iterator[tuple[Definition, Part]]:
+    seen: Counter[str] = Counter()
+    for part in parts(source):
+        yield Definition(module, part.name, seen[part.name]), part
+        seen[part.name] += 1
 
 
 def users(image: Image, name: str) -> Iterator[tuple[Definition | None, str, int]]:
     """Where a name is used: the definition around it, if one is, the module, and the line there, from 0."""
     for where, _name, source in sources(image):
         if name in source:
-            found = parts(source)
+            found = list(_definitions_in(where, source))
             for line in uses(source, name):
-                inner = [each for each in found if each.first <= line < each.last]
-                yield (Definition(where, inner[-1].name) if inner else None), where, line
+                inner = [each for each, part in found if part.first <= line < part.last]
+                yield (inner[-1] if inner else None), where, line

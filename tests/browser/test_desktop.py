@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from desktops import CTRL_T, DOWN, ENTER, ESCAPE, LEAVE, LEFT, PATIENCE, TAB, Desk
+from desktops import CTRL_T, DOWN, END, ENTER, ESCAPE, LEAVE, LEFT, PATIENCE, TAB, Desk
 from served import Served
 from terminals import Terminal
 
@@ -227,6 +227,39 @@ def test_the_colours_are_those_of_the_terminal(desks: Callable[..., Desk]) -> No
             assert {each.underscore for row in desk.screen.buffer.values() for each in row.values()} == {True, False}
             assert "┏" in desk.text  # the pane that one is in
         desk.leaves()
+
+
+def test_there_are_more_rows_at_the_end(desks: Callable[..., Desk]) -> None:
+    desk = desks("list(range(350))")
+    desk.sees("│0   0")
+    for row in ("100  100", "200  200", "300  300", "349  349"):  # each time a hundred more
+        desk.types(END)
+        desk.sees(f"│{row}")
+
+
+def test_what_fails_in_the_line_stays_there(desks: Callable[..., Desk], running: Served) -> None:
+    desk = desks("garden")
+    desk.sees("'note'")
+    desk.evaluates("len(self")
+    desk.sees("SyntaxError", " len(self\n")
+    desk.types(")", ENTER)
+    desk.sees("│2 ")
+
+
+def test_a_home_without_a_welcome(desks: Callable[..., Desk], running: Served) -> None:
+    """As one that was made before there was any; and a desk of a time when a desktop was one pane."""
+    running.evaluate("del image.modules['welcome']")
+    desk = desks()
+    desk.sees("garden ", "lisp ")
+    desk.leaves()
+    running.evaluate(
+        "from piety.browser.desks import Desk\n"
+        "old = world.desks['old'] = Desk(); old.columns = (('garden', (), 'Items', 1), ('garden', (('Items', 1),), None, 0))"
+    )
+    desk = desks(name="old")
+    desk.sees("'sunny'", "│'l'")
+    desk.types(ENTER)
+    desk.sees("'l'")
 
 
 def test_there_is_no_such_object(desks: Callable[..., Desk], running: Served) -> None:

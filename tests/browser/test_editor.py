@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,32 @@ def test_selecting_cutting_and_pasting(desks: Callable[..., Desk], letter: Serve
     until_it_is(letter, "\nDear snake,yours\n\nDear snake,yours\n")
     desk.types("\x1b[200~pasted\rtwo\x1b[201~")
     until_it_is(letter, "\nDear snake,yours\n\nDear snake,yours\npasted\ntwo")
+
+
+def test_what_is_copied_goes_to_the_terminal(desks: Callable[..., Desk], letter: Served) -> None:
+    """As the clipboard of whoever sits there."""
+    desk = desks("texts['letter']")
+    desk.sees("Dear snake,")
+    desk.types(SHIFT_END, ctrl("c"), END, "!")
+    desk.sees("│Dear snake,!")
+    assert b"\x1b]52;c;" + base64.b64encode(b"Dear snake,") in desk.heard
+
+
+def test_the_mouse_in_a_text(desks: Callable[..., Desk], running: Served) -> None:
+    """It selects; and the wheel scrolls, also far away from the cursor, which stays where it is."""
+    running.evaluate("texts.new('long', ''.join(f'line {n}\\n' for n in range(5_000)))")
+    desk = desks("texts['long']")
+    desk.sees("│line 0 ")
+    desk.drags(1, 4, 5)
+    row = desk.screen.buffer
+    desk.until(lambda _text: row[4][3].bg != row[5][3].bg)
+    desk.types("LINE")
+    desk.sees("│LINE 1 ")
+    for _ in range(300):
+        desk.types("\x1b[<65;10;10M")
+    desk.until(lambda text: text.splitlines()[3].startswith("│line 900 "))
+    desk.types("!")
+    desk.sees("│LINE! 1 ")
 
 
 def test_lines_are_indented(desks: Callable[..., Desk], running: Served) -> None:

@@ -96,7 +96,8 @@ def test_all_is_there_again(desks: Callable[..., Desk], running: Served) -> None
     again.sees("Welcome to Piety", "half a line")
     again.until(lambda text: text.count("│some words") == 2)
     thin = str.maketrans("┏┓┗┛", "╭╮╰╯")  # one was in the line
-    assert again.text.translate(thin).splitlines()[:27] == desk.text.translate(thin).splitlines()[:27]
+    before = desk.text.translate(thin).splitlines()[:27]
+    again.until(lambda text: text.translate(thin).splitlines()[:27] == before)
     running.kill()
     running.start()
     third = desks()

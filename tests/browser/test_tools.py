@@ -111,6 +111,32 @@ def test_the_cursor_goes_where_the_error_is(desks: Callable[..., Desk], plants: 
     desk.until(lambda text: any("!" in line and ("nonsense" in line or "self.name" in line) for line in text.split("\n")))
 
 
+def test_a_definition_is_not_saved_under_an_unsaved_module(desks: Callable[..., Desk], plants: Served) -> None:
+    """What was written in the text of the whole module would be lost with it."""
+    plants.evaluate("image.modules.text('plants').write('# not saved\\n')")
+    desk = desks("code('plants', 'Plant.grow')")
+    desk.sees("def grow")
+    desk.types(END, "  # one", ctrl("s"))
+    desk.sees("the text of module plants is edited and not saved")
+    assert "# not saved" in plants.evaluate("str(image.modules.text('plants'))")
+    assert "# one" not in plants.piety("code", "show", "plants").stdout
+
+
+def test_a_failure_deep_in_a_long_module_is_shown_at_its_line(
+    desks: Callable[..., Desk], running: Served, tmp_path: Path
+) -> None:
+    lines = [f"x{n} = {n}" for n in range(3_000)]
+    (tmp_path / "long.py").write_text("\n".join(["def deep():", *(f"    {line}" for line in lines), "    1 / 0", ""]))
+    assert running.piety("code", "import", str(tmp_path / "long.py")).returncode == 0
+    running.evaluate("import long; t = spawn(message, lambda m: long.deep(), name='deep'); send(t, 1)")
+    desk = desks("failures()")
+    desk.sees("ZeroDivisionError")
+    desk.types(ENTER)
+    desk.sees("deep ", "1 / 0")
+    desk.types(ENTER)
+    desk.sees("    x2999 = 2999", "    1 / 0")
+
+
 def test_a_definition_of_the_workspace_is_edited(desks: Callable[..., Desk], running: Served) -> None:
     """The views of what is on the screen follow."""
     desk = desks("lisp")
@@ -359,6 +385,13 @@ def test_commands_are_objects(desks: Callable[..., Desk], running: Served) -> No
     desk.sees("Shout", "Say it loud.")
     desk.types(LEFT, "!")
     desk.sees("said", "'loud'")
+    desk.types(ctrl("w"), "v")
+    desk.sees("╭", "┏")
+    desk.types(ctrl("w"), "z")  # which was the key before
+    desk.settles()
+    assert "╭" in desk.text
+    desk.types(ctrl("w"), "y")
+    desk.sees_no_more("╭")
     assert running.evaluate("commands['Zoom']") == "<command 'Zoom': ctrl+w.y>\n"
     assert "there is a command 'Zoom' already" in running.piety("eval", "command('Zoom')(print)").stderr
     running.evaluate("del commands['Shout']; del commands['Zoom']")
