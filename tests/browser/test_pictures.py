@@ -58,11 +58,12 @@ def growing(served: Served) -> Served:
 
 def is_of(desk: Desk, name: str) -> None:
     """Compare what is shown with its picture, or make that."""
-    picture, path = svg(desk.screen), FOLDER / f"{name}.svg"
+    path = FOLDER / f"{name}.svg"
     if os.environ.get("PIETY_PICTURES"):
         FOLDER.mkdir(exist_ok=True)
-        path.write_text(picture, encoding="utf-8")
-    assert words_of(picture) == words_of(path.read_text(encoding="utf-8"))
+        path.write_text(svg(desk.screen), encoding="utf-8")
+    wanted = words_of(path.read_text(encoding="utf-8"))
+    desk.until(lambda _text: words_of(svg(desk.screen)) == wanted)  # the last line is told a moment later
 
 
 @pytest.fixture
