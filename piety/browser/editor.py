@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from piety.browser import highlight
+from piety.browser.rows import Wheeled, mark
 from piety.browser.sheet import Sheet, Typed
 from piety.objects.edits import Place
 
@@ -25,7 +26,7 @@ MARGIN = 2  # lines that are seen above and below the cursor
 NEAR = 1_000  # characters from the end of the window, at which more of the text is asked for
 
 
-class Editor(Widget, can_focus=True):
+class Editor(Wheeled, Widget, can_focus=True):
     """A text, with a cursor and a selection."""
 
     DEFAULT_CSS = "Editor { height: 1fr; width: 1fr; }"
@@ -105,8 +106,7 @@ class Editor(Widget, can_focus=True):
             if end > last:
                 styled.append(" ")
             first = places[max(start, 0)]
-            style = _SELECTED if getattr(self.app, "has_colours", True) else _SELECTED_WITHOUT_COLOURS
-            styled.stylize(style, first, places[end] if end <= last else len(styled.plain))
+            styled.stylize(mark(self.app), first, places[end] if end <= last else len(styled.plain))
         at = sheet.place - begin
         if self.has_focus and sheet.has_cursor and sheet.line_of(sheet.place) == line and 0 <= at <= last:
             if places[at] >= len(styled.plain):
@@ -287,23 +287,11 @@ class Editor(Widget, can_focus=True):
         """The selection is made."""
         self.release_mouse()
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Show what is below."""
-        self.scroll(3)
-        event.stop()
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Show what is above."""
-        self.scroll(-3)
-        event.stop()
-
     def _place_at(self, x: int, y: int) -> Place:
         return self._place_in(min(self.top + y, self.sheet.last_line), self.left + x)
 
 
 _DIM = Style(dim=True)
-_SELECTED = Style(bgcolor="#44475a")
-_SELECTED_WITHOUT_COLOURS = Style(underline=True)
 
 
 def shown_line(string: str) -> tuple[str, list[int]]:

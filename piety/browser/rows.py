@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,12 +13,35 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-_CHOSEN = Style(bgcolor="#44475a")
-_CHOSEN_WITHOUT_COLOURS = Style(underline=True)
 _HERE = Style(reverse=True)
+_MARKED, _MARKED_WITHOUT_COLOURS = Style(bgcolor="#44475a"), Style(underline=True)
+WHEEL = 3  # rows or lines for each step of the wheel
 
 
-class Rows(Widget, can_focus=True):
+def mark(app: Any) -> Style:
+    """How what is chosen looks, or selected, if the keys are elsewhere: on a terminal without colours, underlined."""
+    return _MARKED if getattr(app, "has_colours", True) else _MARKED_WITHOUT_COLOURS
+
+
+class Wheeled:
+    """What a wheel scrolls."""
+
+    def scroll(self, by: int) -> None:
+        """Show what is so many rows or lines below, or above."""
+        raise NotImplementedError
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Show what is below."""
+        self.scroll(WHEEL)
+        event.stop()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Show what is above."""
+        self.scroll(-WHEEL)
+        event.stop()
+
+
+class Rows(Wheeled, Widget, can_focus=True):
     """Lines, of which one is chosen."""
 
     DEFAULT_CSS = "Rows { height: 1fr; width: 1fr; }"
@@ -63,8 +87,7 @@ class Rows(Widget, can_focus=True):
         styled.end, styled.no_wrap = "", True
         style = self.rich_style
         if number == self.at:
-            has_colours = getattr(self.app, "has_colours", True)
-            style += _HERE if self.has_focus else _CHOSEN if has_colours else _CHOSEN_WITHOUT_COLOURS
+            style += _HERE if self.has_focus else mark(self.app)
         segments = [Segment(text, (style + own) if own else style) for text, own, _c in styled.render(self.app.console)]
         return Strip(segments).adjust_cell_length(width, style)
 
@@ -81,17 +104,8 @@ class Rows(Widget, can_focus=True):
             else:
                 self.choose(number)
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Go down."""
-        self._scroll(3)
-        event.stop()
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Go up."""
-        self._scroll(-3)
-        event.stop()
-
-    def _scroll(self, by: int) -> None:
+    def scroll(self, by: int) -> None:
+        """Show what is above or below; the row that is chosen comes along."""
         self._top = max(min(self._top + by, len(self.lines) - 1), 0)
         self.at = max(min(self.at, self._top + self.page), self._top)
         self.choose(self.at)
