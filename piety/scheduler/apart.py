@@ -135,7 +135,8 @@ class _Definitions(dict[str, Any]):
                 "but no variables; hand over what it needs"
             )
         source, line = self._sources.pop(name)
-        exec(_compiled(source, line), self._namespace)
+        # No syntax tree with other line numbers: in Python 3.11 a second thread that makes one may fail (SystemError).
+        exec(compile("\n" * (line - 1) + source, FILE, "exec", dont_inherit=True), self._namespace)
         return self._namespace[name]
 
     def find(self, qualname: str) -> Any:
@@ -193,7 +194,3 @@ def _imported(source: str) -> tuple[str, ...]:
 def name_of(function: Any) -> str:
     """How a person would call a function."""
     return str(getattr(function, "__qualname__", type(function).__qualname__))
-
-
-def _compiled(source: str, line: int) -> Any:
-    return compile(ast.increment_lineno(ast.parse(source), line - 1), FILE, "exec", dont_inherit=True)

@@ -165,19 +165,25 @@ class Effects:
             return
         self._begun.add(number)
         try:
-            self._work.put((number, effect.id, Call(effect.call)))
-        except BaseException as error:  # what is to be handed over has changed since, or its own code fails
+            call = Call(effect.call)
+            self._man()
+        except BaseException as error:  # what is to be handed over has changed since, its own code fails, or no thread
             self.bring(number, Answer(None, error))
             return
-        self._man()
+        self._work.put((number, effect.id, call))
 
     def _man(self) -> None:
-        """See to it that there is a worker for all that is begun."""
+        """See to it that there is a worker for all that is begun, or at least one: then what is begun waits for it."""
         if len(self._workers) < min(WORKERS, len(self._begun)):
             # no pool: that would make the end of the process wait for work that nobody waits for
             worker = threading.Thread(target=self._run, name="piety-host", daemon=True)
             self._workers.add(worker)
-            worker.start()
+            try:
+                worker.start()
+            except RuntimeError:  # the host has no room for another one
+                self._workers.discard(worker)
+                if not self._workers:
+                    raise
 
     def _run(self) -> None:
         block_here()
@@ -221,6 +227,10 @@ class Begin(Turn):
 
     def work(self) -> None:
         self._effects.begin(self._number)
+
+    def is_done(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._effects.again(self)
 
 
 class Bring(Turn):

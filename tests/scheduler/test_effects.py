@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import select
 import threading
@@ -143,6 +144,51 @@ def test_what_hangs_holds_up_nobody(running: Running, notes: Any, hanging: Hangi
     running.run("for each in hung: each.cancel()")
     running.go()
     assert running.system.loop.is_idle
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_a_host_that_has_no_room_for_another_thread(
+    running: Running, notes: Any, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """What is asked of it waits for the threads there are; without any it fails, and goes when there is room again."""
+    start, begun = threading.Thread.start, []
+
+    def hesitant(thread: threading.Thread) -> None:
+        if thread.name == "piety-host":
+            if len(begun) == room:
+                raise RuntimeError("can't start new thread")
+            begun.append(thread)
+        start(thread)
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", hesitant)
+        running.run("all = [host(note, path, letter) for letter in 'abc']")
+        running.go()
+    expected = [("done", "None")] * 3 if room else [("failed", "RuntimeError(\"can't start new thread\")")] * 3
+    assert running.run("[(each.state, repr(each.error)) for each in all]") == expected
+    assert len(notes()) == 3 * bool(room)
+    running.run("e = host(note, path, 'e')")
+    running.go()
+    assert (running.run("e.state"), notes()[-1]) == ("done", "e")
+    assert running.system.loop.is_idle
+
+
+def test_a_worker_makes_no_syntax_tree(running: Running, notes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 may fail with a SystemError when two threads make one; and lines are those of the definition."""
+    parse = ast.parse
+
+    def checked(*args: Any, **keywords: Any) -> Any:
+        assert not is_apart()
+        return parse(*args, **keywords)
+
+    monkeypatch.setattr(ast, "parse", checked)
+    running.run("def bad():\n    return 1 / 0", "e = host(note, path, 'a')", "import traceback")
+    lines = "def lines():\n    try:\n        bad()\n    except Exception as error:\n"
+    running.run(f"{lines}        return traceback.format_tb(error.__traceback__)[-1]", "f = host(lines)")
+    running.go()
+    assert running.run("e.state, f.error") == ("done", None)
+    line = running.run("world.workspace.definitions['bad'].line")
+    assert f"line {line + 1}, in bad" in running.run("f.value")
 
 
 def test_work_that_was_given_up(running: Running, hanging: Hanging) -> None:
