@@ -10,20 +10,25 @@ A group knows the text as it was before, as a rope, so that what it took away ca
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from persistent import Persistent
 
 from piety.objects.changes import watches_itself
 from piety.objects.rope import Rope
 
+if TYPE_CHECKING:
+    from piety.objects.undoing import Log
+
 Span = tuple[int, int, int]
 Edit = tuple[Span, ...]
 Place = int  # the number of a character
 Selection = tuple[Place, Place]  # from where to where; the second is where the cursor stands
+Left = tuple[int, int, int]  # number of a group that took away what a place was in, and where that was: span, offset
 
 FINEST = 1000  # edits of a group of which the spans are found one by one; of more they are taken together
+FOR_GOOD = -1  # instead of the number of a group: no undo brings back what it has taken away
 _END = 1 << 62  # after any text
 
 EDIT, UNDO, REDO = "edit", "undo", "redo"
@@ -71,7 +76,11 @@ class Group(Persistent):
     @property
     def spans(self) -> Edit:
         """All its edits as one."""
-        return compose(self.edits)
+        edits, spans = getattr(self, "_v_spans", (None, ()))
+        if edits is not self.edits:
+            spans = compose(self.edits)
+            self._v_spans = self.edits, spans
+        return spans
 
     def __repr__(self) -> str:
         return f"<group {self.number} of {self.who}: {self.what}>"
@@ -137,12 +146,32 @@ def moved(place: Place, edit: Edit, after: bool = False) -> Place:
 
 def is_removed(place: Place, edit: Edit) -> bool:
     """Whether an edit takes away the character at a place and puts nothing there."""
-    at = bisect_right(edit, place, key=_start) - 1
-    return at >= 0 and edit[at][0] <= place < edit[at][1] and (edit[at][0] < place or not edit[at][2])
+    number = span_at(place, edit, True)
+    return number is not None and (edit[number][0] < place or not edit[number][2])
+
+
+def span_at(place: Place, edit: Edit, after: bool) -> int | None:
+    """The number of the span that takes away the character at a place, or (not `after`) the one before it."""
+    at = place if after else place - 1
+    number = bisect_right(edit, at, key=_start) - 1
+    return number if number >= 0 and edit[number][0] <= at < edit[number][1] else None
 
 
 def _start(span: Span) -> int:
     return span[0]
+
+
+def before_edits(char: Place, edits: Sequence[Edit]) -> Place | None:
+    """Where a character was before some edits; None if one of them has put it in."""
+    for edit in reversed(edits):
+        shift = 0
+        for (start, end, size), (first, last) in zip(edit, spans_after(edit), strict=True):
+            if first <= char < last:
+                return None
+            if char >= last:
+                shift += (end - start) - size
+        char += shift
+    return char
 
 
 def spans_after(edit: Edit) -> list[Selection]:
@@ -153,3 +182,56 @@ def spans_after(edit: Edit) -> list[Selection]:
         found.append((start + shift, start + shift + size))
         shift += size - (end - start)
     return found
+
+
+class Follower:
+    """A place that follows what is done to a text, and what is undone.
+
+    It holds on to the character behind it (`after`), or to the one before it.  When that is taken away it stays where
+    that was, and is beside it again when it comes back.
+    """
+
+    def __init__(
+        self, log: Callable[[], Log], place: Place, after: bool = False, is_gone: int = 0, left: Iterable[Left] = ()
+    ) -> None:
+        self._log = log  # called only when it is needed, as that may have to be made
+        self.place = place
+        self.after = after
+        self.is_gone = is_gone  # the number of the group that took away the character behind it
+        self.left = list(left)  # the oldest first
+
+    def follow(self, group: Group, first: int = 0, behind: bool | None = None) -> None:
+        """A group was done, from one of its edits on.
+
+        `behind` says whether the place comes behind what was inserted just there, if that does not follow from what it
+        holds on to.
+        """
+        if group.undoes:
+            if self.is_gone and self._log().brings_back(group.number, self.is_gone):
+                self.is_gone = 0
+            if self._returns(group):
+                return
+        behind = self.after if behind is None else behind
+        before, is_taken = group.edits[:first], False
+        start = self.place
+        for edit in group.edits[first:]:
+            if not self.is_gone and is_removed(self.place, edit):
+                self.is_gone = FOR_GOOD if before_edits(start, before) is None else group.number
+            is_taken = is_taken or span_at(self.place, edit, self.after) is not None
+            self.place = moved(self.place, edit, behind)
+        if is_taken and (char := before_edits(start if self.after else start - 1, before)) is not None:
+            self._park(group, char if self.after else char + 1)
+
+    def _park(self, group: Group, place: Place) -> None:
+        """What was beside a place of the text before a group was taken away by it."""
+        if (span := span_at(place, group.spans, self.after)) is not None:
+            self.left.append((group.number, span, place - group.spans[span][0]))
+
+    def _returns(self, group: Group) -> bool:
+        """Whether what it was in is there again, and so is it."""
+        for number, (taken, span, offset) in enumerate(self.left):
+            if self._log().brings_back(group.number, taken):
+                del self.left[number:]
+                self.place = spans_after(group.spans)[span][0] + offset
+                return True
+        return False

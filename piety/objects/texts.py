@@ -26,7 +26,7 @@ from piety.errors import PietyError
 from piety.objects import rope
 from piety.objects.authors import Author, author_now
 from piety.objects.changes import watches_itself
-from piety.objects.edits import EDIT, REDO, UNDO, Edit, Group, Place, Selection, compose, moved, spans_after
+from piety.objects.edits import EDIT, REDO, UNDO, Edit, Follower, Group, Place, Selection, compose, moved, spans_after
 from piety.objects.marks import Mark
 from piety.objects.reading import Reading, Where
 from piety.objects.rope import Rope
@@ -205,6 +205,9 @@ class Text(Reading, Persistent):
         newest = self._newest
         self._fold()
         number = 1 if newest is None else newest.number + 1
+        if number % SETTLE == 0 and self._marks is not None:
+            for mark in self._marks.values():
+                mark.settle()
         group = Group(number, newest, self._version, self._base, author.who, author.what)
         group.kind, group.undoes = kind, undoes
         group.when = group.until = author.when
@@ -216,9 +219,6 @@ class Text(Reading, Persistent):
             self._v_log.append(group)
         if number % KEPT == 0:
             self._drop(group)
-        if number % SETTLE == 0 and self._marks is not None:
-            for mark in self._marks.values():
-                mark.settle()
         return group
 
     @property
@@ -454,18 +454,23 @@ class Text(Reading, Persistent):
 
     def moved(self, place: Place, version: int, after: bool = False) -> Place:
         """Where a place of an earlier version is now."""
-        for edit in self.edits_since(version):
-            place = moved(place, edit, after)
-        return min(place, self._size)
+        now = Follower(self._log, place, after)
+        for group, first in self.done_since(version):
+            now.follow(group, first)
+        return min(now.place, self._size)
 
     def edits_since(self, version: int) -> list[Edit]:
         """The edits since a version, as far back as the log goes."""
-        edits: list[Edit] = []
+        return [edit for group, first in self.done_since(version) for edit in group.edits[first:]]
+
+    def done_since(self, version: int) -> list[tuple[Group, int]]:
+        """The groups since a version, as far back as the log goes; of each the number of its first edit after it."""
+        found: list[tuple[Group, int]] = []
         for group in self.groups():
-            edits[:0] = group.edits[max(version - group.version, 0) :]
+            found.append((group, max(version - group.version, 0)))
             if group.version <= version:
                 break
-        return edits
+        return found[::-1]
 
     # -- the past
 

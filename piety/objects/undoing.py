@@ -12,7 +12,7 @@ from typing import Any
 
 from piety.errors import PietyError
 from piety.objects import rope
-from piety.objects.edits import REDO, UNDO, Edit, Group, Place, moved, spans_after
+from piety.objects.edits import REDO, UNDO, Edit, Follower, Group, Place, Selection, spans_after
 
 APART = 200  # spans of an edit that are put into the tree one by one; of more, all between the first and last is new
 
@@ -31,8 +31,9 @@ class Log:
 
     def __init__(self, newest: Group | None) -> None:
         self._groups: list[Group] = []  # their numbers follow each other
-        self._undoers: dict[int, list[int]] = {}  # number of an undone group -> those of the groups that undo it
-        self._gone: dict[int, bool] = {}  # the same -> whether one of these counts
+        self._kin: dict[int, tuple[int, bool]] = {}  # number of a group -> of the edit it does again, or (True) undoes
+        self._last: dict[int, int] = {}  # number of an edit -> of the group that has done it again or undone it last
+        self._before: dict[int, int] = {}  # number of a group -> of the one that was that before
         self._skips: dict[int, int] = {}  # number of a group -> the one before all that it has made nothing
         chain = []
         while newest is not None:
@@ -44,13 +45,13 @@ class Log:
     def append(self, group: Group) -> None:
         """A new group has come, and is what it will be: an edit, an undo or a redo."""
         self._groups.append(group)
+        edit, is_undone = group.number, False
         if group.undoes:
-            self._undoers.setdefault(group.undoes, []).append(group.number)
-        undone = group.undoes
-        while undone:
-            self._gone[undone] = any(not self._gone.get(each, False) for each in self._undoers[undone])
-            target = self.numbered(undone)
-            undone = 0 if target is None else target.undoes
+            edit, was_undone = self._kin.get(group.undoes, (group.undoes, False))
+            is_undone = not was_undone
+        self._kin[group.number] = edit, is_undone
+        self._before[group.number] = self._last.get(edit, edit)
+        self._last[edit] = group.number
         if group.undoes and self._behind(group.number - 1, group.undoes) == group.undoes:
             self._skips[group.number] = group.undoes - 1
 
@@ -72,7 +73,25 @@ class Log:
 
     def is_gone(self, group: Group) -> bool:
         """Whether another one, which counts, has taken it back."""
-        return self._gone.get(group.number, False)
+        return self.is_undone(group.number)
+
+    def is_undone(self, number: int) -> bool:
+        """The same, of a group that may have been dropped."""
+        edit, is_undone = self._kin.get(number, (number, False))
+        return edit in self._last and self._kin[self._last[edit]][1] != is_undone
+
+    def last_like(self, group: Group) -> Group:
+        """The newest one that has done the same as a group that is not gone: that one, or what has done it again."""
+        return self._groups[self._place(self._last[self._kin[group.number][0]])]
+
+    def before(self, group: Group) -> int:
+        """The number of the one that has last done or undone the same before it; its own, if it is the first."""
+        return self._before[group.number]
+
+    def brings_back(self, number: int, taken: int) -> bool:
+        """Whether a group undoes what another one has done, itself or by another way."""
+        edit, is_undone = self._kin[number]
+        return self._kin.get(taken) == (edit, not is_undone)
 
     def _behind(self, number: int, least: int) -> int:
         """The newest group up to a number that is not one of those that are nothing together, back to `least`."""
@@ -117,12 +136,12 @@ def inverse(target: Group, log: Log) -> tuple[list[Change], Edit]:
 
     Raises `Stale` if somebody has changed the same place since, and `PietyError` if it is taken back already.
     """
-    journey, spans = Journey(target, log), target.spans
     if log.is_gone(target):
         raise PietyError(f"group {target.number} is undone already")
+    journey, spans = Journey(target, log), target.spans
     parts = journey.parts()
     edit = tuple((first, last, end - start) for (first, last), (start, end, _size) in zip(parts, spans, strict=True))
-    if len(spans) > APART and all(map(journey.is_pair, log.after(target))):  # between the spans all is as it was
+    if len(spans) > APART and journey.is_all_pairs:  # between the spans all is as it was
         return [(parts[0][0], parts[-1][1], rope.part(target.before, spans[0][0], spans[-1][1]))], edit
     return [
         (first, last, rope.part(target.before, start, end))
@@ -130,87 +149,92 @@ def inverse(target: Group, log: Log) -> tuple[list[Change], Edit]:
     ], edit
 
 
-class Parked:
-    """An end that lies in characters which a group has taken away, and another group will put back."""
+class Part:
+    """What a span of a group has made, as it is followed through the groups that came after it."""
 
-    def __init__(self, group: int, span: int, offset: int) -> None:
-        self.group, self.span, self.offset = group, span, offset
+    def __init__(self, log: Log, number: int, first: Place, last: Place) -> None:
+        self.number = number  # of the span
+        self.size = last - first
+        self.first, self.last = Follower(lambda: log, first, after=self.size > 0), Follower(lambda: log, last)
+        self.between: Group | None = None  # one that has inserted something where a part of it was taken away
+
+    @property
+    def is_there(self) -> bool:
+        return not self.size or not (self.first.left or self.last.left)
+
+    def is_changed_by(self, spans: Edit) -> bool:
+        """Whether some of them lie within it."""
+        first, last = self.first.place, self.last.place
+        for start, end, _size in spans:
+            if first == last or start == end:
+                if start < first < end or first < start < last:
+                    return True
+            elif start < last and end > first:
+                return True
+        return False
+
+    def is_touched_by(self, spans: Edit) -> bool:
+        """Whether some of them insert something at an end of it that is not there now."""
+        ends = [end.place for end in (self.first, self.last) if self.size and end.left]
+        return any(start == end and start in ends for start, end, _size in spans)
 
 
 class Journey:
-    """Follows the parts of a text that a group has made, through the groups that came after it."""
+    """Follows the parts of a text that a group has made, through the groups that came after it was done last."""
 
     def __init__(self, target: Group, log: Log) -> None:
-        self._target = target
         self._log = log
+        self._target = log.last_like(target)  # which has spans like those of the first one
 
     def is_pair(self, group: Group) -> bool:
         """Whether a group does not count because of another one, or makes another one not count, of those after it."""
-        return self._log.is_gone(group) or group.undoes > self._target.number
+        return self._log.is_gone(group) or self._target.number < self._log.before(group) < group.number
 
-    def parts(self) -> list[list[Any]]:
+    @property
+    def is_all_pairs(self) -> bool:
+        return all(map(self.is_pair, self._log.after(self._target)))
+
+    def parts(self) -> list[Selection]:
         """Where what it has made is now.  Raises `Stale` if something within it was changed since."""
-        spans = self._target.spans
-        parts: dict[int, list[Any]] = {number: list(part) for number, part in enumerate(spans_after(spans))}
-        for group in self._log.after(self._target):
-            if not self.is_pair(group):
-                changed = group.spans
-                if any(_overlaps(part, changed) for part in parts.values()):
-                    raise Stale(_why(self._target, group))
-            self._follow(parts, group)
-        if any(isinstance(end, Parked) for part in parts.values() for end in part):
-            raise Stale(f"what group {self._target.number} ({self._target.what}) has changed is not there any more")
-        return list(parts.values())
+        target = self._target
+        parts = [Part(self._log, number, *ends) for number, ends in enumerate(spans_after(target.spans))]
+        for group in self._log.after(target):
+            spans = group.spans
+            for part in parts:
+                if not self.is_pair(group):
+                    if part.is_changed_by(spans):
+                        raise Stale(_why(target, group))
+                    if part.is_touched_by(spans):
+                        part.between = group
+                self._follow(part, group, spans)
+        for part in parts:
+            if not part.is_there:
+                raise Stale(f"what group {target.number} ({target.what}) has changed is not there any more")
+            if part.between is not None and part.last.place - part.first.place != part.size:
+                raise Stale(_why(target, part.between))
+        return [(part.first.place, part.last.place) for part in parts]
 
-    def _follow(self, parts: dict[int, list[Any]], group: Group) -> None:
-        spans, comes_back = group.spans, self._log.is_gone(group)
-        for number, part in parts.items():
-            is_empty = part[0] == part[1]
-            for which, end in enumerate(part):
-                if isinstance(end, Parked):
-                    if end.group == group.undoes:
-                        part[which] = spans_after(spans)[end.span][0] + end.offset
-                elif comes_back and (parked := _parked(end, group, spans, which == 0 and not is_empty)) is not None:
-                    part[which] = parked
-                else:
-                    after = self._was_behind(number, end, group, spans) if is_empty else which == 0
-                    part[which] = moved(end, spans, after)
+    def _follow(self, part: Part, group: Group, spans: Edit) -> None:
+        behind = self._was_behind(part, group, spans) if not part.size else None
+        part.first.follow(group, behind=behind)
+        part.last.follow(group, behind=behind)
 
-    def _was_behind(self, number: int, end: Place, group: Group, spans: Edit) -> bool:
+    def _was_behind(self, part: Part, group: Group, spans: Edit) -> bool:
         """Whether what a group puts back just here was before what our own one has taken away."""
-        undone = self._log.numbered(group.undoes)
-        if undone is None or undone.number >= self._target.number:
+        number = self._log.before(group)
+        undone = self._log.numbered(number)
+        if undone is None or number >= self._target.number:
             return False
         for place, (start, last, _size) in enumerate(spans):
-            if start == last == end:
-                part: dict[int, list[Any]] = {place: list(spans_after(undone.spans)[place])}
-                journey = Journey(undone, self._log)
+            if start == last == part.first.place:
+                other, journey = Part(self._log, place, *spans_after(undone.spans)[place]), Journey(undone, self._log)
                 for each in self._log.after(undone):
-                    if each is self._target:
+                    if each.number >= self._target.number:
                         break
-                    journey._follow(part, each)
-                return not isinstance(part[place][0], Parked) and part[place][0] <= self._target.spans[number][0]
+                    journey._follow(other, each, each.spans)
+                is_away = any(self._log.is_undone(taken) for taken, _span, _offset in other.first.left)
+                return not is_away and other.first.place <= self._target.spans[part.number][0]
         return False
-
-
-def _parked(end: Place, group: Group, spans: Edit, is_first: bool) -> Parked | None:
-    for number, (start, last, _size) in enumerate(spans):
-        if start < end < last or (start < last and (end == start if is_first else end == last)):
-            return Parked(group.number, number, end - start)
-    return None
-
-
-def _overlaps(part: list[Any], spans: Edit) -> bool:
-    first, last = part
-    if isinstance(first, Parked) or isinstance(last, Parked):
-        return False
-    for start, end, _size in spans:
-        if first == last or start == end:
-            if start < first < end or first < start < last:
-                return True
-        elif start < last and end > first:
-            return True
-    return False
 
 
 def _why(target: Group, by: Group) -> str:

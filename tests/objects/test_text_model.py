@@ -1,7 +1,6 @@
 """Texts against a plain list of characters: random edits by several writers, undo and marks, commits and restarts.
 
-Each character of the model has a life of its own: a number, who inserted it, and whether it is there.  So the model
-knows what an undo must do without knowing how: the characters that a group inserted go, those that it removed are back.
+What an undo must do is said without saying how: the characters that a group inserted go, those that it removed are back.
 """
 
 from __future__ import annotations
@@ -18,9 +17,7 @@ from hypothesis import strategies as st
 
 import piety
 from piety.objects import rope, texts, undoing
-from piety.objects.edits import moved
 from piety.objects.texts import Text
-from piety.objects.undoing import Stale
 
 WRITERS = ("adam", "eve", "task snake")
 LETTERS = st.text(st.sampled_from("ab\n\ud800é"), min_size=0, max_size=6)
@@ -31,36 +28,9 @@ others = st.tuples(st.sampled_from(["commit", "fail", "resume", "mark"]), st.int
 STEPS = st.lists(st.one_of(edits, edits, undos, others), max_size=25)
 
 
-class Model:
-    """The text as a list of characters, and what each group did to it."""
-
-    def __init__(self) -> None:
-        self.all: list[dict[str, Any]] = []  # every character that ever was, in the order of the text
-        self.groups: list[dict[str, Any]] = []
-
-    def text(self) -> str:
-        return "".join(each["char"] for each in self.all if each["there"])
-
-    def edit(self, who: str, changes: list[tuple[int, int, str]]) -> None:
-        there = [each for each in self.all if each["there"]]
-        group: dict[str, Any] = {"who": who, "in": [], "out": []}
-        for start, end, string in reversed(changes):
-            for each in there[start:end]:
-                each["there"] = False
-                group["out"].append(each)
-            at = self._place(there[start]) if start < len(there) else len(self.all)
-            new = [{"char": char, "there": True} for char in string]
-            self.all[at:at] = new
-            group["in"] += new
-        self.groups.append(group)
-
-    def _place(self, char: dict[str, Any]) -> int:
-        return next(place for place, each in enumerate(self.all) if each is char)
-
-
-def _changes(model: Model, portions: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Parts of the text in order, that do not overlap."""
-    size, at, changes = len(model.text()), 0, []
+def _changes(size: int, portions: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Parts of a text in order, that do not overlap."""
+    at, changes = 0, []
     for gap, count, string in portions:
         start = min(at + gap, size)
         end = min(start + count, size)
@@ -121,9 +91,7 @@ def _play(home: Path, steps: list[Any]) -> None:
 def _step(t: Text, step: Any, expected: str, marks: list[int]) -> str:
     if step[0] == "edit":
         _kind, who, portions, is_burst = step
-        model = Model()
-        model.all = [{"char": char, "there": True} for char in expected]
-        changes = _changes(model, portions)
+        changes = _changes(len(expected), portions)
         for start, end, string in reversed(changes):
             expected = expected[:start] + string + expected[end:]
             for number, mark in enumerate(marks):
@@ -134,16 +102,13 @@ def _step(t: Text, step: Any, expected: str, marks: list[int]) -> str:
         t.edit(changes, by=who, is_burst=is_burst)
     elif step[0] in ("undo", "redo"):
         before = str(t)
-        version, places = t.version, [mark.place for mark in t.marks()]
         try:
             getattr(t, step[0])(by=step[1])
         except piety.PietyError:
             assert str(t) == before
             return before
-        (first,) = [t.edits_since(version)[0]]
         expected = str(t)
-        assert [mark.place for mark in t.marks()] == [moved(place, first) for place in places]
-        marks[:] = [mark.place for mark in t.marks()]
+        marks[:] = [mark.place for mark in t.marks()]  # which are the right ones: see the next test
     elif step[0] == "mark" and expected:
         place = step[1] % (len(expected) + 1)
         marks.append(place)
@@ -151,54 +116,108 @@ def _step(t: Text, step: Any, expected: str, marks: list[int]) -> str:
     return expected
 
 
-@settings(deadline=None, max_examples=int(os.environ.get("TEXT_EXAMPLES", "60")) * 3)
-@given(st.lists(st.one_of(edits, undos), max_size=20))
-def test_each_undo_takes_back_what_its_writer_did_and_nothing_else(steps: list[Any]) -> None:
-    """Checked against characters that each have a life of their own."""
-    t, model = Text("adam and eve"), Model()
-    model.all = [{"char": char, "there": True} for char in "adam and eve"]
+anyones = st.tuples(st.just("group"), st.sampled_from(WRITERS), st.integers(0, 20))
+marks_made = st.tuples(st.just("mark"), st.integers(0, 200), st.booleans())
+
+
+class Characters:
+    """A text in which no character is twice, so that each is known wherever it is, with what each group did to it."""
+
+    def __init__(self, count: int) -> None:
+        self._next = 0x100
+        self.t = Text(self.new(count))
+        self.groups: list[tuple[set[str], set[str]]] = []  # what each has put in, and what it has taken out
+        self.seen: list[str] = [str(self.t)]
+        self.held: list[tuple[Any, str, bool]] = []  # a mark, the character that it holds on to, which is behind it
+
+    def new(self, count: int) -> str:
+        """As many characters that never were."""
+        self._next += count
+        return "".join(map(chr, range(self._next - count, self._next)))
+
+    def edit(self, who: str, portions: list[tuple[int, int, str]], is_burst: bool) -> None:
+        before = str(self.t)
+        if changes := [(start, end, self.new(len(new))) for start, end, new in _changes(len(before), portions)]:
+            self.t.edit(changes, by=who, is_burst=is_burst)
+            after = str(self.t)
+            came, went = set(after) - set(before), set(before) - set(after)
+            if self.t.history()[0].number == len(self.groups):
+                into, out = self.groups.pop()
+                came, went = into - went | came, out | went - into
+            self.groups.append((came, went))
+
+    def take_back(self, what: str, who: str, number: int | None = None) -> None:
+        """An undo takes all that its group has put in, and nothing else, and brings back all that it took."""
+        before, newest = str(self.t), self.t._newest
+        try:
+            if number is None:
+                getattr(self.t, what)(by=who)
+            else:
+                self.t.undo(by=who, group=number % (len(self.groups) + 1) + 1)
+        except piety.PietyError:  # `Stale` too
+            assert self.t._newest is newest
+            assert str(self.t) == before
+            return
+        group = self.t._newest
+        assert group is not None
+        assert group is not newest
+        into, out = self.groups[group.undoes - 1]
+        assert into <= set(before)
+        assert not out & set(before)
+        assert set(str(self.t)) == set(before) - into | out
+        self.groups.append((out, into))
+
+    def mark(self, place: int, after: bool) -> None:
+        now = str(self.t)
+        place %= len(now) + 1
+        mark = self.t.mark(*self.t.where(place), after=after)
+        assert mark.place == place
+        if beside := now[place : place + 1] if after else now[max(place - 1, 0) : place]:
+            self.held.append((mark, beside, after))
+
+    def check(self) -> None:
+        """Which characters were before others they still are; a mark is beside its own as long and as often as it is there."""
+        now = str(self.t)
+        assert len(set(now)) == len(now)
+        for each in self.seen:
+            both = set(each) & set(now)
+            assert [char for char in each if char in both] == [char for char in now if char in both]
+        self.seen.append(now)
+        for mark, char, after in self.held:
+            assert 0 <= mark.place <= len(now)
+            if char in now:
+                assert mark.place == now.index(char) + (not after)
+                assert not (after and mark.is_gone)
+
+
+@pytest.mark.parametrize("settle", [100, 3, 1])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=int(os.environ.get("TEXT_EXAMPLES", "60")) * 2)
+@given(steps=st.lists(st.one_of(edits, edits, undos, undos, anyones, marks_made), max_size=20))
+def test_each_undo_takes_back_what_its_writer_did_and_nothing_else(
+    steps: list[Any], settle: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever others did in between; marks come back with what they were in."""
+    monkeypatch.setattr(texts, "SETTLE", settle)
+    model = Characters(8)
     for step in steps:
         if step[0] == "edit":
-            changes = _changes(model, step[2])
-            if changes:
-                t.edit(changes, by=step[1])
-                model.edit(step[1], changes)
+            model.edit(step[1], step[2], step[3])
+        elif step[0] == "mark":
+            model.mark(step[1], step[2])
         else:
-            newest = t._newest
-            try:
-                getattr(t, step[0])(by=step[1])
-            except Stale:
-                assert t._newest is newest
-                continue
-            except piety.PietyError:
-                assert t._newest is newest
-                continue
-            group = t._newest
-            assert group is not None
-            assert group is not newest
-            done = model.groups[group.undoes - 1]
-            for each in done["in"]:
-                assert each["there"], "an undo took what was not there"
-                each["there"] = False
-            for each in done["out"]:
-                assert not each["there"]
-                each["there"] = True
-            model.groups.append({"who": step[1], "in": done["out"], "out": done["in"]})
-        assert str(t) == model.text()
+            model.take_back(*step)
+        model.check()
 
 
 @given(st.lists(edits, max_size=12))
 @settings(deadline=None)
 def test_all_can_be_undone_and_done_again(steps: list[Any]) -> None:
     """By one writer: back to the first text, step by step through each that was, and forth again."""
-    t, model = Text("adam and eve"), Model()
-    model.all = [{"char": char, "there": True} for char in "adam and eve"]
+    t = Text("adam and eve")
     states = [str(t)]
     for step in steps:
-        changes = _changes(model, step[2])
-        if changes:
+        if changes := _changes(len(t), step[2]):
             t.edit(changes, by="adam")
-            model.edit("adam", changes)
             states.append(str(t))
     assert str(t) == states[-1]
     for state in reversed(states[:-1]):

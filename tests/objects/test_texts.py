@@ -334,6 +334,39 @@ def test_marks_move_with_what_anybody_does(t: Text) -> None:
     assert len(t.marks()) == 2
 
 
+def test_marks_come_back_with_what_they_were_in(t: Text) -> None:
+    """When it is undone, also by another way than it went; and a selection does."""
+    mark, after = t.mark(1, 5), t.mark(1, 15, after=True)
+    t.select((1, 3), (1, 8), by="eve")
+    selected = t.selection(by="eve")
+    before = [mark.place, after.place]
+    del t.lines[1]
+    assert (mark.column, after.column, mark.is_gone, after.is_gone) == (0, 0, True, True)
+    t.edit([(0, 0, "**")], by="adam")
+    t.undo()
+    assert [mark.place - 2, after.place - 2, mark.is_gone, after.is_gone] == [*before, False, False]
+    assert selected is not None
+    assert t.selection(by="eve") == (selected[0] + 2, selected[1] + 2)
+    t.redo()
+    assert mark.is_gone
+    t.undo(by="adam", group=t.history()[0].number)
+    assert [mark.place - 2, after.place - 2, mark.is_gone, after.is_gone] == [*before, False, False]
+
+
+@pytest.mark.parametrize(("cut", "other"), [((0, 1), (0, 0, "X")), ((0, 1), (0, 1, "")), ((1, 2), (0, 1, "Y"))])
+def test_what_another_one_did_beside_what_was_away_is_not_lost(cut: tuple[int, int], other: Any) -> None:
+    """A part of what is to be undone was away then, and is back."""
+    t = Text("adam")
+    t.edit([(0, 0, "12")], by="adam")
+    t.edit([(*cut, "")], by="adam")
+    t.edit([other], by="eve")
+    t.undo(by="adam")
+    before = str(t)
+    with pytest.raises(Stale, match="eve has changed the same place"):
+        t.undo(by="adam")
+    assert str(t) == before
+
+
 def test_undo_selects_what_was_selected(t: Text) -> None:
     """And a selection moves with what others do."""
     t.select((1, 3), (1, 8), by="adam")

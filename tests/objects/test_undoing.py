@@ -10,12 +10,14 @@ from piety.objects.undoing import Log
 
 
 def gone(groups: list[Group]) -> set[int]:
-    """The groups that another one, which counts, takes back; said as simply as can be."""
-    found: set[int] = set()
-    for group in reversed(groups):
-        if group.undoes and group.number not in found:
-            found.add(group.undoes)
-    return found
+    """The groups that another one, which counts, takes back: of those that do and undo one edit, the newest counts."""
+    edits: dict[int, tuple[int, bool]] = {}  # number of a group -> of the edit that it does (True) or undoes
+    counts: dict[int, bool] = {}
+    for group in groups:
+        edit, does = edits.get(group.undoes, (group.undoes, True)) if group.undoes else (group.number, False)
+        edits[group.number] = edit, not does
+        counts[edit] = not does
+    return {number for number, (edit, does) in edits.items() if does != counts[edit]}
 
 
 def after(groups: list[Group], target: Group) -> list[Group]:
