@@ -28,6 +28,10 @@ class Terminal:
         self._child.expect_exact(text.encode())
         return str(self._child.before.decode())
 
+    def sees_one_of(self, *texts: str) -> str:
+        """Wait until one of several texts comes; which one."""
+        return texts[self._child.expect_exact([text.encode() for text in texts])]
+
     def prompts(self) -> str:
         """Wait until it asks for a source; it begins with telling the terminal to announce what is pasted."""
         return self.sees("\x1b[?2004h")

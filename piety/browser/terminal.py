@@ -20,6 +20,8 @@ from typing import Any
 from prompt_toolkit.application import create_app_session, run_in_terminal
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 import piety
@@ -29,13 +31,14 @@ from piety.browser.shell import LEAVING, LONG, leaves, report
 from piety.browser.statements import statements
 from piety.objects.turns import Outcome
 from piety.places import command
-from piety.scheduler.requests import NotBegun
+from piety.scheduler.requests import NotBegun, not_begun
 from piety.scheduler.system import System
 from piety.verbs import Say
 
 CTRL_C, DETACH = b"\x03", b"\x1c"  # the second is Ctrl-\
 
 PATIENCE = 0.1  # seconds until a terminal that attaches has a prompt, whatever runs
+SOON = 0.01  # seconds
 UNREAD = 8_000_000  # characters that may wait for a terminal before what tasks print is not kept for it any more
 
 
@@ -53,6 +56,7 @@ class Terminal:
         self._has_printed = asyncio.Event()
         self._size = Size(24, 80)
         self._asked: Any = None  # the future of the turn that runs for this terminal, or waits to
+        self._is_stopped = False  # whether Ctrl-C was typed since the last source was entered
         self._job: str | None = None  # the prompt of the job in the foreground; None for the shell
         self._loop = asyncio.get_running_loop()
         self._say = Say(self._show, self._show)
@@ -108,7 +112,8 @@ class Terminal:
                     with contextlib.suppress(ValueError):
                         self._size = Size(*map(int, body.split()))
                 elif kind == wire.KEYS and self._asked is not None and CTRL_C in body:
-                    self._system.withdraw(self._asked)
+                    self._stop()
+                    self._input.send_bytes(body.rpartition(CTRL_C)[2])
                 elif kind == wire.KEYS and DETACH in body:
                     return
                 elif kind == wire.KEYS:
@@ -150,24 +155,26 @@ class Terminal:
         if source.strip() in LEAVING and await self._leaves(source):
             raise EOFError
         if source.strip():
-            if not await self._keep(source):
-                return
+            self._is_stopped = False
+            await self._keep(source)
             for statement in _parts(source):
+                if self._is_stopped:
+                    report(self._say, not_begun(), LONG)
+                    break
                 future = self._system.evaluate(
                     statement, show=True, session=self.session, ask=self._ask, err=self._show_from_anywhere
                 )
                 if await self._do(future) != 0 or self._job is not None:
                     break
 
-    async def _keep(self, source: str) -> bool:
-        """Have a source written into the history; False if it was taken back meanwhile."""
-        if (future := self._prompt.history.keep(source)) is None:
-            return True
-        outcome = await self._wait(future)
-        is_wanted = not isinstance(outcome.error, NotBegun)
-        if outcome.error is not None:  # a full disk, say: looking around is still possible
-            self._show(f"note: not in the history: {outcome.traceback}" if is_wanted else outcome.traceback)
-        return is_wanted
+    async def _keep(self, source: str) -> None:
+        """Have a source written into the history."""
+        if (future := self._prompt.history.keep(source)) is not None:
+            outcome = await self._wait(future)
+            if isinstance(outcome.error, NotBegun):
+                self._is_stopped = True
+            elif outcome.error is not None:  # a full disk, say: looking around is still possible
+                self._show(f"note: not in the history: {outcome.traceback}")
 
     async def _leaves(self, source: str) -> bool:
         future = self._system.call(lambda image: leaves(source, image.names()))
@@ -187,6 +194,7 @@ class Terminal:
 
     async def _wait(self, future: Any) -> Outcome:
         self._asked = future
+        self._see_to_ctrl_c()
         try:
             outcome: Outcome = await asyncio.shield(asyncio.wrap_future(future))
             return outcome
@@ -195,6 +203,23 @@ class Terminal:
             raise
         finally:
             self._asked = None
+
+    def _stop(self) -> None:
+        """Ctrl-C: stop what was asked for, or take it back, and what was entered with it."""
+        self._is_stopped = True
+        self._loop.create_task(self._withdraw(self._asked))
+
+    async def _withdraw(self, future: Any) -> None:
+        while not future.done() and not self._system.withdraw(future):  # it is just about to begin, or to end
+            await asyncio.sleep(SOON)
+
+    def _see_to_ctrl_c(self) -> None:
+        """A Ctrl-C that came just behind Enter is for what was entered, and no key of the next line."""
+        keys = get_typeahead(self._input) + self._input.read_keys()
+        places = [place for place, each in enumerate(keys) if each.key == Keys.ControlC]
+        if places:
+            self._stop()
+        store_typeahead(self._input, keys[places[-1] + 1 if places else 0 :])
 
     # -- what the person sees
 
@@ -225,10 +250,12 @@ class Terminal:
         except EOFError:
             return ""
         except (KeyboardInterrupt, Suspended):
-            self._system.withdraw(asked)
+            self._asked = asked
+            self._stop()
             return ""
         finally:
             self._asked = asked
+            self._see_to_ctrl_c()
 
     def show_between(self, text: str) -> None:
         """Show what a task has printed, above the prompt if one is there, as soon as it is read; not more than that."""

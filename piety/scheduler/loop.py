@@ -170,18 +170,21 @@ class Loop:
         self._calls.append(call)
         self._wake.set()
 
-    def withdraw(self, future: Future[Any]) -> None:
-        """Do not begin what has this future, if it has not begun."""
+    def withdraw(self, future: Future[Any]) -> bool:
+        """Do not begin what has this future; whether it had not begun."""
         for turn in list(self._asked):
             if getattr(turn, "future", None) is future:
                 with contextlib.suppress(ValueError):  # it has begun in this moment
                     self._asked.remove(turn)
                     turn.is_done(not_begun())
+                    return True
         for call in list(self._calls):
             if call.future is future:
                 with contextlib.suppress(ValueError):
                     self._calls.remove(call)
                     call.take_back()
+                    return True
+        return False
 
     def stop(self) -> None:
         """Make `run` return when the pass that runs is over."""

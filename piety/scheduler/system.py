@@ -138,13 +138,15 @@ class System:
     def _interrupt(self, turn: Turn) -> bool:
         return self._signals.interrupt(lambda: self.image.running is turn)
 
-    def withdraw(self, future: Future[Any]) -> None:
-        """Whoever asked for this wants it no more: stop it if it runs, and do not begin it else."""
+    def withdraw(self, future: Future[Any]) -> bool:
+        """Whoever asked for this wants it no more: stop it if it runs, and do not begin it else.
+
+        False if it was too late for the one and too early for the other, or the other way round.
+        """
         turn, called = self.image.running, self.loop.called
         if turn is not None and future in (getattr(turn, "future", None), called and called.future):
-            self._interrupt(turn)
-        else:
-            self.loop.withdraw(future)
+            return self._interrupt(turn)
+        return self.loop.withdraw(future)
 
     def stop(self, grace: float = GRACE) -> None:
         """Let the system stop; the turn that runs is interrupted if it goes on for longer than `grace` seconds."""

@@ -227,6 +227,29 @@ def test_ctrl_c_stops_and_undoes_a_turn(terminal: Terminal) -> None:
     terminal.sees("1\r\n")
 
 
+@pytest.mark.parametrize("behind", ["", "n\r"])
+def test_ctrl_c_just_behind_enter_is_for_what_was_entered(terminal: Terminal, behind: str) -> None:
+    """Even if both come at once; and what comes behind it is the next line."""
+    terminal.types(PASTE, "n = 'be' 'fore'\ndef spin():\n    while True: pass\n", PASTED, ENTER)
+    terminal.prompts()
+    terminal.types("n = 'while'; spin()", ENTER + CTRL_C + behind)
+    terminal.sees_one_of("taken back before its turn came", "interrupted, and the turn undone")
+    if not behind:
+        terminal.prompts()
+        terminal.enters("n")
+    terminal.sees("'before'\r\n")
+
+
+def test_ctrl_c_just_behind_an_answer(terminal: Terminal) -> None:
+    """It is for the turn that has asked."""
+    terminal.types(PASTE, "def ask():\n    if input('na' 'me? '):\n        while True: pass\n", PASTED, ENTER)
+    terminal.prompts()
+    terminal.enters("ask()")
+    terminal.sees("name?")
+    terminal.types("adam" + ENTER + CTRL_C)
+    terminal.sees("interrupted, and the turn undone")
+
+
 def test_errors_are_tracebacks_of_the_users_code(terminal: Terminal) -> None:
     """With the line that failed, and no line of ours."""
     terminal.enters("1 / 0")
@@ -355,7 +378,6 @@ def test_what_waits_behind_another_turn_can_be_taken_back(terminal: Terminal, te
     terminal.types(PASTE, "import sys; print('run' 'ning', file=sys.stderr)\nwhile True: pass\n", PASTED, ENTER)
     terminal.sees("running")
     other.enters("n = 1")
-    other.sees("\x1b[?2004l")  # the line is taken, so that Ctrl-C is not one more key of it
     other.types(CTRL_C)
     other.sees("taken back before its turn came")
     terminal.types(CTRL_C)
