@@ -269,7 +269,8 @@ def _decoded(data: bytes) -> str:
     from importlib.util import decode_source
 
     try:
-        return decode_source(data)
+        # From Python 3.14 on a NUL is refused there; here it is to fail as other mistakes in a source do.
+        return data.decode() if b"\0" in data else decode_source(data)
     except (SyntaxError, UnicodeDecodeError) as error:
         raise PietyError(f"the source is not text: {_what_is_wrong(data) or error}; save it as UTF-8") from error
 

@@ -20,10 +20,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from piety.objects import hostfiles
 from piety.objects.texts import Text
 
 GNU = "/usr/bin/ed"
+VERSION = "GNU ed 1.19"  # another one is not quite the same: 1.22, say, shows long lines in another way, and says less
+
+
+def why_not() -> str:
+    """Why nothing can be compared here; "" if it can."""
+    try:
+        done = subprocess.run([GNU, "--version"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return f"there is no {GNU} to compare with; install the package ed"
+    found = done.stdout.partition("\n")[0]
+    return "" if found == VERSION else f"{GNU} is {found}, and to be compared with is {VERSION}"
+
+
+needs_gnu_ed = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 @dataclass

@@ -6,6 +6,7 @@ The tests of `test_real_packages.py` call `run` in processes of their own: there
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class Record:
 
 def run(folder: str, packages: list[str], answer: str) -> None:
     """Run the tests in `folder`; the answer has their results, and where the modules of `packages` came from."""
+    multiprocessing.set_start_method("fork")  # else, from Python 3.14 on, a process that begins anew, without an image
     record = Record()
     pytest.main(
         [folder, "-q", "-p", "no:cacheprovider", f"--rootdir={folder}", "--import-mode=importlib"], plugins=[record]

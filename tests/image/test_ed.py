@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import System
-from gnu_ed import GNU, Scripts, by_gnu, by_ours
+from gnu_ed import Scripts, by_gnu, by_ours, needs_gnu_ed
 from running import Running
 
 from piety.objects.turns import Outcome
@@ -404,7 +404,7 @@ def test_ed_itself_can_be_changed_while_it_is_used(running: Running, terminal: T
 # -- compared with GNU ed
 
 
-@pytest.mark.skipif(not os.path.exists(GNU), reason=f"there is no {GNU} to compare with; install the package ed")
+@needs_gnu_ed
 def test_it_does_what_gnu_ed_does_also_within_an_image(system: System, tmp_path: Path) -> None:
     """Where the edits of one turn are in one group of the log, if nobody says where a command ends."""
     with system.image.turn("scripts"):

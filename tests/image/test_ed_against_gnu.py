@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gnu_ed import GNU, Done, Script, Scripts, by_gnu, by_ours
+from gnu_ed import Done, Script, Scripts, by_gnu, by_ours, needs_gnu_ed
 
-needs_ed = pytest.mark.skipif(
-    not os.path.exists(GNU), reason=f"there is no {GNU} to compare with; install the package ed"
-)
 PORTIONS, SCRIPTS = 12, 500
 
 # What a generator would take long to come to.
@@ -44,7 +40,7 @@ def compared(ed: Any, script: Script, folder: Path) -> tuple[Done, Done]:
     return by_ours(script, folder / "ours", ed), by_gnu(script, folder / "gnu")
 
 
-@needs_ed
+@needs_gnu_ed
 @pytest.mark.parametrize("portion", range(PORTIONS))
 def test_ours_does_what_gnu_ed_does(ed: Any, portion: int, tmp_path: Path) -> None:
     """The same output, exit status and files for each script; the buffer is what `,n` shows and `w` writes."""
@@ -55,7 +51,7 @@ def test_ours_does_what_gnu_ed_does(ed: Any, portion: int, tmp_path: Path) -> No
         assert by_ours(script, tmp_path / "ours", ed) == done, script
 
 
-@needs_ed
+@needs_gnu_ed
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("is_silent", [True, False])
 def test_ours_does_what_gnu_ed_does_in_known_scripts(ed: Any, name: str, is_silent: bool, tmp_path: Path) -> None:
