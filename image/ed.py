@@ -1024,18 +1024,23 @@ class Editor(Persistent):
     def be_job(self):
         """Take the lines that are typed at this terminal."""
         self.place.go_back()
-        self.job = job(self.typed, name=f"ed {self.place.text.name or ''}".rstrip(), prompt=self.prompt)
+        name = f"ed {self.place.text.name or ''}".rstrip()
+        self.job = job(self.typed, name=name, prompt=self.prompt, at_end=self.keep_place)
 
     def typed(self, line):
         """The function of my job."""
         version = self.place.text.version
         self.enter(line)
         if self.has_ended or self.place.text.version != version:
-            self.place.keep()
+            self.keep_place()
         if self.has_ended:
             leave()
         else:
             self.job.prompt = self.prompt
+
+    def keep_place(self):
+        """Whoever edits the text next begins here."""
+        self.place.keep()
 
 
 ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 36: "\\$", 92: "\\\\"}

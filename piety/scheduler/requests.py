@@ -161,6 +161,8 @@ class Line(Asked):
         session = session_of(self._loop.tasks, self._session)
         job = session.foreground
         if job is not None and self._line is None:
+            if job.at_end is not None:
+                job.at_end()
             session.end(job)
         elif job is not None:
             job.function(self._line or "")

@@ -24,7 +24,12 @@ PROMPT = "> "
 
 
 class Job(Persistent):
-    """Something that takes lines: `function(line)` is called for each, in a turn of its own."""
+    """Something that takes lines: `function(line)` is called for each, in a turn of its own.
+
+    `at_end` is called when Ctrl-D ends it, in the same turn.
+    """
+
+    at_end: Callable[[], object] | None = None
 
     def __init__(self, number: int, function: Callable[[str], object], name: str, prompt: str) -> None:
         self.number = number
@@ -81,11 +86,21 @@ class Jobs:
         return "\n".join(f"{job.number}  {job.name}" for job in self) or "no jobs"
 
 
-def job(function: Callable[[str], object], name: str | None = None, prompt: str = PROMPT) -> Job:
-    """Begin a job at this terminal: from now on `function(line)` is called for each line that is typed there."""
+def job(
+    function: Callable[[str], object],
+    name: str | None = None,
+    prompt: str = PROMPT,
+    at_end: Callable[[], object] | None = None,
+) -> Job:
+    """Begin a job at this terminal: from now on `function(line)` is called for each line that is typed there.
+
+    When Ctrl-D ends it, `at_end()` is called; if that fails the job goes on.
+    """
     session = _here()
     number = max((each.number for each in session.jobs), default=0) + 1
     made = Job(number, function, name or str(getattr(function, "__name__", type(function).__name__)), prompt)
+    if at_end is not None:
+        made.at_end = at_end
     session.begin(made)
     return made
 

@@ -309,8 +309,8 @@ class Terminal:
     def types(self, source: str) -> Outcome:
         return self._done(self._running.system.evaluate(source, show=True, session=self.name))
 
-    def enters(self, *entered: str) -> str:
-        """What the job in the foreground says to lines."""
+    def enters(self, *entered: str | None) -> str:
+        """What the job in the foreground says to lines; None is Ctrl-D."""
         said = ""
         for line in entered:
             outcome = self._done(self._running.system.enter(line, self.name))
@@ -350,10 +350,11 @@ def test_ed_is_a_job_at_the_shell(running: Running, terminal: Terminal) -> None:
     assert running.run("t.lines[2]") == "here"
 
 
-def test_the_place_is_kept(running: Running, terminal: Terminal) -> None:
-    """From one session to the next, also after a restart; it moves with what others do."""
+@pytest.mark.parametrize("end", ["q", None])
+def test_the_place_is_kept(running: Running, terminal: Terminal, end: str | None) -> None:
+    """From one session to the next, however it ended, also after a restart; it moves with what others do."""
     terminal.types("ed(t)")
-    terminal.enters("2", "q")
+    terminal.enters("2", end)
     running.run("t.edit([(0, 0, 'zero\\n')], by='eve')")
     running.resume(1, killed=True)
     terminal.types("ed(t)")

@@ -76,6 +76,17 @@ def test_ctrl_z_puts_a_job_aside_and_fg_goes_back(running: Running, terminal: Te
     assert isinstance(terminal.types("fg('log')").error, PietyError)
 
 
+def test_a_job_hears_of_ctrl_d(running: Running, terminal: Terminal) -> None:
+    """In a turn: if what it does then fails the job is still there."""
+    terminal.types("job(note, at_end=lambda: entries.append('bye'))")
+    assert terminal.enters(None).prompt is None
+    assert running.run("entries") == ["bye"]
+    terminal.types("job(note, 'diary', 'note> ', at_end=lambda: 1 / 0)")
+    outcome = terminal.enters(None)
+    assert (type(outcome.error), outcome.prompt) == (ZeroDivisionError, "note> ")
+    assert terminal.presses_ctrl_z().prompt is None
+
+
 def test_a_job_is_where_it_was_after_a_restart(running: Running, terminal: Terminal) -> None:
     """In the foreground, too."""
     terminal.types("job(note, prompt='note> ')")
