@@ -24,7 +24,7 @@ LETTERS = st.text(st.sampled_from("ab\n\ud800é"), min_size=0, max_size=6)
 
 edits = st.tuples(st.just("edit"), st.sampled_from(WRITERS), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8), LETTERS), min_size=1, max_size=4), st.booleans())
 undos = st.tuples(st.sampled_from(["undo", "redo"]), st.sampled_from(WRITERS))
-others = st.tuples(st.sampled_from(["commit", "fail", "resume", "mark"]), st.integers(0, 200))
+others = st.tuples(st.sampled_from(["commit", "fail", "resume", "mark", "mark", "snapshot", "back"]), st.integers(0, 200))
 STEPS = st.lists(st.one_of(edits, edits, undos, others), max_size=25)
 
 
@@ -65,7 +65,7 @@ def _play(home: Path, steps: list[Any]) -> None:
         with image.turn("begin") as world:
             world.t = Text("adam\nand eve\n")
         expected, marks = "adam\nand eve\n", []
-        pasts: list[str] = []
+        saved: list[tuple[str, list[int]]] = []  # of each snapshot what was there
         for step in steps:
             if step[0] == "resume":
                 image.close()
@@ -74,6 +74,14 @@ def _play(home: Path, steps: list[Any]) -> None:
                 with contextlib.suppress(ZeroDivisionError), image.turn("fails") as world:
                     world.t.edit([(0, len(world.t), "gone")], by="adam")
                     raise ZeroDivisionError
+            elif step[0] == "snapshot":
+                assert image.evaluate(f"snapshot('s{len(saved)}')").error is None
+                saved.append((expected, list(marks)))
+            elif step[0] == "back":
+                if saved:
+                    number = step[1] % len(saved)
+                    image.roll_back(f"s{number}")
+                    expected, marks = saved[number][0], list(saved[number][1])
             else:
                 with image.turn("a turn") as world:
                     expected = _step(world.t, step, expected, marks)
@@ -83,7 +91,6 @@ def _play(home: Path, steps: list[Any]) -> None:
                 assert len(t) == len(expected)
                 assert t.lines[:] == (expected[:-1] if expected.endswith("\n") else expected).split("\n") * bool(expected)
                 assert [mark.place for mark in t.marks()] == marks
-                pasts.append(expected)
     finally:
         image.close()
 
