@@ -7,6 +7,7 @@ is found again as it is then.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -225,8 +226,17 @@ def _items(table: Table) -> Iterator[Any]:
 
 
 def act(image: Image, address: Address, source: str) -> Any:
-    """Evaluate a source with `self` bound to the object at an address; called in a turn, which counts."""
-    return image.run_source(source, self=find(image, address))
+    """Evaluate a source with `self` bound to the object at an address; called in a turn, which counts.
+
+    If that object is gone meanwhile, only a source that names it fails.
+    """
+    try:
+        bound = {"self": find(image, address)}
+    except PietyError:
+        if re.search(r"\bself\b", source):
+            raise
+        bound = {}
+    return image.run_source(source, **bound)
 
 
 def press(image: Image, address: Address) -> Any:

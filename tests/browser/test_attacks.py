@@ -33,6 +33,13 @@ def test_a_row_is_known_by_its_name(desks: Callable[..., Desk], running: Served)
     assert running.evaluate("str(texts['aaa'])") == "'another one'\n"
     running.evaluate("del texts['letter']")
     desk.sees("what was there is gone")
+    running.evaluate("total = 40")
+    desk.types(ctrl("e"), "total += 2", ENTER)  # which does not need what is gone
+    desk.until(lambda text: running.evaluate("total") == "42\n")
+    desk.types(ctrl("e"), "total += len(str(self))", ENTER)
+    desk.sees("what was there is gone", "total += len(str(self))")
+    desk.settles()
+    assert running.evaluate("total") == "42\n"
 
 
 def test_an_action_is_known_by_its_name(desks: Callable[..., Desk], running: Served) -> None:
