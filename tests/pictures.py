@@ -67,5 +67,6 @@ def _colour(name: str) -> str:
 def words_of(picture: str) -> list[str]:
     """What is written in a picture, with the times and numbers taken out that are others each time."""
     text = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", picture))
+    text = re.sub(r"\d[\d:-]*\.{3}", " ", text)  # one that is cut off where there is no more room
     text = re.sub(r"\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d(\.\d+)?(\+\d\d:\d\d)?|0x[0-9a-f]+|[─│┃━╭╮╰╯┏┓┗┛]+", " ", text)
     return text.split()

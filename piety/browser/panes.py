@@ -38,6 +38,11 @@ class Pane(HorizontalScroll, inherit_bindings=False):
         self.at = 0  # the column in which one was last
         self.ahead: list[Shown] = []  # columns that one has gone back from, the nearest last
 
+    def on_resize(self, _event: events.Resize) -> None:
+        """The column that one is in is seen, also if there was no room for it when it was opened."""
+        if self.columns:
+            self.call_after_refresh(self.column.scroll_visible, animate=False)
+
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of a border."""
         place, size = event.screen_offset - self.region.offset, self.outer_size  # it may come up from what is within

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from desktops import DOWN, ENTER, LEAVE, LEFT, RIGHT, TAB, UP, Desk, ctrl
+from desktops import DOWN, ENTER, F1, F12, LEAVE, LEFT, RIGHT, TAB, UP, Desk, ctrl
 from served import Served
 
 W = ctrl("w")
@@ -122,7 +122,7 @@ def test_one_comes_forward_again(desks: Callable[..., Desk]) -> None:
 
 
 def test_a_small_terminal(desks: Callable[..., Desk]) -> None:
-    """80x24 is enough for four panes; 20x5 shows something, and comes back."""
+    """80x24 is enough for four panes; 20x5 shows something, and comes back, with what was opened meanwhile."""
     desk = desks("garden", columns=80, rows=24)
     desk.sees("'sunny'")
     desk.types(W, "v", W, "s", W, LEFT, W, "s")
@@ -130,8 +130,20 @@ def test_a_small_terminal(desks: Callable[..., Desk]) -> None:
     desk.until(lambda text: text.count("'sunny'  [") == 4)
     desk.resizes(5, 20)
     desk.types(DOWN, ENTER)
+    desk.types(F1, F12)  # which is told when the column is there, if not seen
+    desk.sees("f12 is the key of")
     desk.resizes(24, 80)
     desk.until(lambda text: corners(text) == 4 and "'l'" in text)
+    desk.leaves()
+
+
+def test_the_column_that_one_is_in_is_seen_when_the_terminal_is_made_smaller(desks: Callable[..., Desk]) -> None:
+    desk = desks("garden", columns=110, rows=24)
+    desk.sees("'sunny'")
+    desk.types(DOWN, ENTER)
+    desk.sees("'l'", "'sunny'  [")
+    desk.resizes(24, 40)
+    desk.until(lambda text: "'l'" in text and "'sunny'  [" not in text)
     desk.leaves()
 
 
