@@ -11,6 +11,7 @@ meanwhile comes when it is over, and what is typed into a text is seen at once (
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from time import monotonic, perf_counter
@@ -95,6 +96,7 @@ class Desktop(App[None]):
         self._said.display = False
         self.set_interval(LOOK, self._look)
         self._home_loop = asyncio.get_running_loop()
+        self._home_context = contextvars.copy_context()  # in which Textual finds this desktop, among all that are open
         self.soon(self._begin())  # a turn may run, and it is over when that is
 
     async def _begin(self) -> None:
@@ -302,7 +304,12 @@ class Desktop(App[None]):
         return any(pane.display and column in pane.columns for pane in self.panes.values())
 
     def ask_for(self, column: Column) -> None:
-        """Ask for what is there to see; it comes when the turn that runs is over, and nobody waits for it."""
+        """Ask for what is there to see; it comes when the turn that runs is over, and nobody waits for it.
+
+        A column that is not on the screen yet asks itself, as soon as its width is known.
+        """
+        if not column.is_mounted:
+            return
         if column.asked is not None:
             column.asked.cancel()
         column.asked = asyncio.get_running_loop().create_task(self._load(column, column.around))
@@ -404,7 +411,7 @@ class Desktop(App[None]):
 
     def soon_here(self, work: Callable[..., object], *args: Any) -> None:
         """Do something in the thread of the desktop; called from another one."""
-        self._home_loop.call_soon_threadsafe(work, *args)
+        self._home_loop.call_soon_threadsafe(work, *args, context=self._home_context)
 
     # -- what is asked of the image
 

@@ -52,6 +52,7 @@ whole, parent = piety.open, os.getpid()
 def open_without_the_last_turn(home, create=False):
     file = pathlib.Path(home, "image", "image.fs")
     if not create and os.getpid() == parent:
+        whole(home).close()  # the kill may have left the beginning of a turn, which is cut off
         data = file.read_bytes()
         os.truncate(file, len(data) - 8 - int.from_bytes(data[-8:], "big"))
     return whole(home, create)
