@@ -199,6 +199,7 @@ class Follower:
         self.after = after
         self.is_gone = is_gone  # the number of the group that took away the character behind it
         self.left = list(left)  # the oldest first
+        self.far: list[Left] = []  # those that it is beside no more when they come back, only behind
 
     def follow(self, group: Group, first: int = 0, behind: bool | None = None) -> None:
         """A group was done, from one of its edits on.
@@ -207,6 +208,8 @@ class Follower:
         holds on to.
         """
         if group.undoes:
+            if self.far and self._comes_far_back(group):
+                behind = True
             if self.is_gone and self._log().brings_back(group.number, self.is_gone):
                 self.is_gone = 0
             if self._returns(group):
@@ -226,6 +229,16 @@ class Follower:
         """What was beside a place of the text before a group was taken away by it."""
         if (span := span_at(place, group.spans, self.after)) is not None:
             self.left.append((group.number, span, place - group.spans[span][0]))
+
+    def hold_on_here(self) -> None:
+        """Something is to come just here that is nearer than all that was left."""
+        self.far, self.left = [*self.far, *self.left], []
+
+    def _comes_far_back(self, group: Group) -> bool:
+        """Whether something is there again that is before this place, with others between them."""
+        far = [each for each in self.far if not self._log().brings_back(group.number, each[0])]
+        is_back, self.far = len(far) < len(self.far), far
+        return is_back
 
     def _returns(self, group: Group) -> bool:
         """Whether what it was in is there again, and so is it."""

@@ -215,16 +215,22 @@ class Journey:
         return [(part.first.place, part.last.place) for part in parts]
 
     def _follow(self, part: Part, group: Group, spans: Edit) -> None:
-        behind = self._was_behind(part, group, spans) if not part.size else None
+        behind = None
+        if not part.size:
+            distance = self._distance(part, group, spans)
+            behind = distance is not None
+            if distance == 0:
+                part.first.hold_on_here()
+                part.last.hold_on_here()
         part.first.follow(group, behind=behind)
         part.last.follow(group, behind=behind)
 
-    def _was_behind(self, part: Part, group: Group, spans: Edit) -> bool:
-        """Whether what a group puts back just here was before what our own one has taken away."""
+    def _distance(self, part: Part, group: Group, spans: Edit) -> int | None:
+        """How far what a group puts back just here was before what our own one has taken away; None if it was not."""
         number = self._log.before(group)
         undone = self._log.numbered(number)
         if undone is None or number >= self._target.number:
-            return False
+            return None
         for place, (start, last, _size) in enumerate(spans):
             if start == last == part.first.place:
                 other, journey = Part(self._log, place, *spans_after(undone.spans)[place]), Journey(undone, self._log)
@@ -233,8 +239,9 @@ class Journey:
                         break
                     journey._follow(other, each, each.spans)
                 is_away = any(self._log.is_undone(taken) for taken, _span, _offset in other.first.left)
-                return not is_away and other.first.place <= self._target.spans[part.number][0]
-        return False
+                distance = self._target.spans[part.number][0] - other.first.place
+                return None if is_away or distance < 0 else distance
+        return None
 
 
 def _why(target: Group, by: Group) -> str:

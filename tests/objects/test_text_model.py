@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import piety
@@ -200,6 +200,14 @@ class Characters:
 @pytest.mark.parametrize("settle", [100, 3, 1])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=int(os.environ.get("TEXT_EXAMPLES", "60")) * 2)
 @given(steps=st.lists(st.one_of(edits, edits, undos, undos, anyones, marks_made), max_size=20))
+@example(  # three side by side, all of them away, that come back in another order
+    steps=[
+        ("edit", "eve", [(21, 0, "xyz")], False),
+        ("edit", "adam", [(20, 0, "xy")], False),
+        ("edit", "eve", [(21, 0, "xyz")], False),
+        ("undo", "adam"), ("undo", "eve"), ("undo", "eve"), ("redo", "adam"), ("redo", "eve"), ("redo", "eve"),
+    ]
+)  # fmt: skip
 def test_each_undo_takes_back_what_its_writer_did_and_nothing_else(
     steps: list[Any], settle: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
