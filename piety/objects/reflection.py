@@ -26,6 +26,8 @@ class WorkspaceModule(types.ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         evaluator: Evaluator = self.__dict__["__piety__"]
+        if evaluator.is_over and name in evaluator.defined:  # the pickler asks
+            return evaluator.defined[name]
         if name not in SYSTEM_NAMES:
             try:
                 value = evaluator.own(name)

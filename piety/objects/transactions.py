@@ -7,6 +7,7 @@ The shorter way does for one store what `Transaction.commit` and `TransactionMan
 order.  These private names of the library are used here, and nowhere else:
 
     TransactionManager._txn, ._synchs   the transaction that runs; who is told when one begins and ends
+    Connection.savepoint        what `Transaction.savepoint` asks each store for
     Transaction._manager, ._resources   the manager; the stores that take part
     Transaction._before_commit, ._after_commit, ._savepoint2index   what asks for the long way
     Transaction._voted, ._cleanup, ._saveAndRaiseCommitishError, ._free   how a commit fails, and ends
@@ -27,12 +28,19 @@ class Transactions(TransactionManager):
     def __init__(self) -> None:
         super().__init__(explicit=True)
         self.image: Any = None  # the connection
+        self.is_alone = False  # whether nobody but the connection is told
 
     def registerSynch(self, synch: Any) -> None:
         """Tell somebody of each transaction; the connection is the first who wants that."""
         super().registerSynch(synch)
         if self.image is None:
             self.image = synch
+        self.is_alone = len(self._synchs) == 1
+
+    def unregisterSynch(self, synch: Any) -> None:
+        """Tell somebody no more."""
+        super().unregisterSynch(synch)
+        self.is_alone = len(self._synchs) == 1
 
     def begin(self) -> Transaction:
         """Begin a transaction.  Raises `AlreadyInTransaction`."""
@@ -45,10 +53,11 @@ class Transactions(TransactionManager):
             self._synchs.map(lambda synch: synch.newTransaction(transaction))
         return transaction
 
-    @property
-    def is_alone(self) -> bool:
-        """Whether nobody but the connection is told."""
-        return len(self._synchs) == 1
+    def savepoint(self, optimistic: bool = False) -> Any:
+        """A place to which the transaction can `rollback()`."""
+        if self._txn is not None and self._txn._resources == [self.image]:
+            return self.image.savepoint()
+        return super().savepoint(optimistic)
 
 
 class _Transaction(Transaction):

@@ -322,7 +322,7 @@ class Turns:
         return outcome
 
     def _finish(self, done: list[tuple[Turn, Outcome]], stay_open: bool) -> None:
-        if self._newest() is not None or self._connection.has_changes():
+        if self._savepoint is not None or self._pauses or self._connection.has_changes():
             turn = done[0][0]
             label, user = turn.label, turn.user or self.user
             if len(done) > 1:
@@ -479,6 +479,7 @@ class Turns:
         self._used_names = self._uses_names()
         if self._used_names:
             self.evaluator.end_turn()
+        self.evaluator.is_over = True
         self.changes.find()
         if self._used_names:
             self.variables.gather()

@@ -78,6 +78,7 @@ class Evaluator:
         self._running: set[str] = set()  # definitions that are being run now
         self._used: dict[str, Memento | Contents | None] = {}  # those used by this turn; see `_before`
         self._fresh: set[str] = set()  # those that it has defined, or that have run in it first
+        self.is_over = False  # whether the code of the turn is: what is looked up then is not used
         self.memory = Memory(journal)  # what the others hold
         self._roots = {NAME: Root(self.defined, is_put_back=False)}
         self._out: set[str] = set()  # those that it may have deleted
@@ -350,6 +351,7 @@ class Evaluator:
     def begin(self) -> None:
         """Remember what the definitions that have run hold, and put it back if the turn fails."""
         self.memory.begin(self._roots)
+        self.is_over = False
 
     def end_turn(self) -> None:
         """Before the commit: sort what lies in the namespace; what is left there is variables."""
@@ -388,7 +390,9 @@ class Evaluator:
 
     def changed_code(self) -> list[str]:
         """What this turn has changed of classes and functions from outside: `Note.limit`, the default `add(to)`."""
-        places = [place for name, place in self.memory.changed() if name not in self._fresh]
+        places = []
+        if not self.memory.is_as_before():
+            places = [place for name, place in self.memory.changed() if name not in self._fresh]
         for name, before in self._used.items():
             if isinstance(before, Contents):
                 places += [f"{name}.{each}" for each in before.changed()]

@@ -56,7 +56,9 @@ class Timers:
         if now < self._now:
             self._go_back()
         self._now = now
-        self._read_up_to(now)
+        stored = self._first_stored()
+        if stored is not None and stored <= now:
+            self._read_up_to(now)
         found = []
         heap, armed_timers = self._heap, self._armed
         while heap and heap[0][0] <= now:
@@ -108,9 +110,6 @@ class Timers:
         return self._stored
 
     def _read_up_to(self, now: float) -> None:
-        stored = self._first_stored()
-        if stored is None or stored > now:
-            return
         entries = self._due.items(self._read, (now, math.inf), excludemin=True)
         taken = list(itertools.islice(entries, SLICE))
         for (due, number), event in taken:
