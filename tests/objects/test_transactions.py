@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import transaction
-from transaction.interfaces import AlreadyInTransaction, NoTransaction
+from transaction.interfaces import AlreadyInTransaction, NoTransaction, TransactionFailedError
+from ZODB.Connection import Savepoint, TmpStore
 
 from piety.objects import transactions
 from piety.objects.transactions import Transactions
@@ -96,3 +97,31 @@ def test_after_a_commit_that_failed_the_next_one_is_whole(system: System, monkey
         assert system.fail("n = 1; world.x = 1")
     system.run("m = 2")
     assert system.elsewhere("'n' in globals(), hasattr(world, 'x'), m") == ["(False, False, 2)"]
+
+
+def test_nothing_is_written_after_a_savepoint_that_failed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the turn has caught what it raised: what was saved up to there may be a part of what was to be."""
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TmpStore, "store", full)
+        source = "world.x = 1\ntry:\n    with trial(): pass\nexcept Exception as error: caught = str(error)"
+        assert isinstance(system.fail(source), TransactionFailedError)
+    system.run("m = 2")
+    assert system.elsewhere("'caught' in globals(), hasattr(world, 'x'), m") == ["(False, False, 2)"]
+
+
+def test_a_savepoint_and_the_commit_behind_it_take_the_shorter_way(system: System) -> None:
+    """And it can be gone back to."""
+    manager, world = system.image._connection.transaction_manager, system.image.world
+    begun = manager.begin()
+    world.x = 1
+    savepoint = begun.savepoint()
+    assert isinstance(savepoint, Savepoint)
+    world.x = 2
+    savepoint.rollback()
+    assert world.x == 1
+    begun.commit()
+    assert system.elsewhere("world.x") == ["1"]
