@@ -42,8 +42,6 @@ class Printed(io.StringIO):
 
     def take(self) -> str:
         """What was printed; it is here no more."""
-        if not self.tell():  # mostly
-            return ""
         text = self.getvalue()
         self.seek(0)
         self.truncate()

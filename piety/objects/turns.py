@@ -322,7 +322,7 @@ class Turns:
         return outcome
 
     def _finish(self, done: list[tuple[Turn, Outcome]], stay_open: bool) -> None:
-        if self._savepoint is not None or self._pauses or self._connection.has_changes():
+        if self._newest() is not None or self._connection.has_changes():
             turn = done[0][0]
             label, user = turn.label, turn.user or self.user
             if len(done) > 1:

@@ -390,9 +390,7 @@ class Evaluator:
 
     def changed_code(self) -> list[str]:
         """What this turn has changed of classes and functions from outside: `Note.limit`, the default `add(to)`."""
-        places = []
-        if not self.memory.is_as_before():
-            places = [place for name, place in self.memory.changed() if name not in self._fresh]
+        places = [place for name, place in self.memory.changed() if name not in self._fresh]
         for name, before in self._used.items():
             if isinstance(before, Contents):
                 places += [f"{name}.{each}" for each in before.changed()]
