@@ -11,7 +11,9 @@ of FileStorage in `storage.py`, and one of fsIndex in `index.py`.  Each is liste
     Connection._storage         the storage as this connection sees it, savepoints included
     Connection._cache, ._db     the objects in memory, the database
     Connection.before           the moment of which a connection is, that reads the past
-    TmpStore.index              where a savepoint has each object
+    Connection._savepoint_storage, ._normal_storage   what a savepoint writes to; the storage without savepoints
+    Connection._commit_savepoint   called to give the storage what savepoints have written
+    Connection._modified, ._creating, ._readCurrent   objects that a transaction has changed, made, and must not miss
     DB._mvcc_storage            what tells the connections of each transaction
     Connection._registered_objects, ._added   those that changed, and those that are new, since the last savepoint
     ObjectReader._get_unpickler the unpickler of a record: it gives the class, then the state
@@ -30,13 +32,14 @@ from typing import Any, ClassVar
 
 from persistent import Persistent
 from transaction.interfaces import TransientError
-from ZODB.Connection import Connection, TmpStore, TransactionMetaData
+from ZODB.Connection import Connection, TransactionMetaData
 from ZODB.DB import DB
 from ZODB.POSException import POSError, POSKeyError, StateLoadError
 from ZODB.serialize import ObjectReader, ObjectWriter
 
 from piety.errors import DamagedObject, PastChanged
 from piety.objects.pickling import RecordPickler, Rules
+from piety.objects.saved import Kept, Saved
 from piety.objects.storage import DAMAGE, damaged, open_storage
 from piety.objects.transactions import Transactions
 
@@ -95,6 +98,9 @@ class ImageConnection(Connection):
     `on_load(obj, state, record)` is called after a ghost was filled, `on_store(obj, record, pickler)` for each record
     written.  `note(obj)` gives what is written in place of an object that cannot be stored.
     """
+
+    _storage: Any
+    _savepoint_storage: Saved | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -165,26 +171,41 @@ class ImageConnection(Connection):
         record: bytes = self._storage.load(obj._p_oid)[0]
         return record
 
-    def saved(self) -> dict[bytes, int]:
-        """What the turn that runs has in its last savepoint: where each object stands, to be looked at by `view`."""
-        return dict(self._storage.index) if isinstance(self._storage, TmpStore) else {}
+    def savepoint(self) -> Any:
+        """A place in the transaction to which it can return; the library's, but for where it keeps the records."""
+        if self._savepoint_storage is None:
+            self._storage = self._savepoint_storage = Saved(self._normal_storage)
+        return super().savepoint()
+
+    def _commit_savepoint(self, transaction: Any) -> None:
+        """Give the storage what the savepoints of the transaction have.  No image has blobs, so these are all alike."""
+        saved, self._storage, self._savepoint_storage = self._savepoint_storage, self._normal_storage, None
+        assert saved is not None  # that is when the library calls
+        try:
+            self._modified.extend(saved.index)  # all of them, before one is written: they go back if one cannot be
+            self._creating.update(saved.creating)
+            for oid, kept in sorted(saved.index.items()):
+                record, serial = saved.read(kept)
+                self._storage.store(oid, serial, record, "", transaction)
+                self._readCurrent.pop(oid, None)
+        finally:
+            saved.close()
+
+    def saved(self) -> dict[bytes, Kept]:
+        """What the turn that runs has in its last savepoint, to be looked at by `view`."""
+        return {} if self._savepoint_storage is None else self._savepoint_storage.index.copy()
 
     @contextmanager
-    def view(self, saved: dict[bytes, int]) -> Iterator[ImageConnection]:
+    def view(self, saved: dict[bytes, Kept]) -> Iterator[ImageConnection]:
         """A connection that reads what a savepoint has, and else what the last turn has left."""
-        transactions = Transactions()
-        other: ImageConnection = self._db.open(transactions)
-        own = other._storage
-        if isinstance(self._storage, TmpStore):
-            other._storage = _View(own, self._storage, saved)
-        transactions.begin()
-        try:
+        keeper, before = self._savepoint_storage, self._normal_storage
+
+        def load(oid: bytes) -> tuple[bytes, bytes]:
+            loaded: tuple[bytes, bytes] = keeper.read(saved[oid]) if keeper and oid in saved else before.load(oid)
+            return loaded
+
+        with self.reading(load) as other:
             yield other
-        finally:
-            transactions.abort()
-            other.cacheMinimize()
-            other._storage = own
-            other.close()
 
     @contextmanager
     def reading(self, load: Callable[[bytes], tuple[bytes, bytes]]) -> Iterator[ImageConnection]:
@@ -227,27 +248,6 @@ class ImageConnection(Connection):
     def stored_state(self, obj: Any) -> Any:
         """A fresh copy of the state that the image has of `obj`."""
         return self._reader.getState(self.stored(obj))
-
-
-class _View:
-    """A storage as it was at a savepoint."""
-
-    def __init__(self, storage: Any, saved: TmpStore, index: dict[bytes, int]) -> None:
-        self._storage, self._saved, self._index = storage, saved, index
-
-    def load(self, oid: bytes, version: str = "") -> tuple[bytes, bytes]:
-        if oid not in self._index:
-            found: tuple[bytes, bytes] = self._storage.load(oid)
-            return found
-        now, self._saved.index = self._saved.index, self._index
-        try:
-            found = self._saved.load(oid)
-        finally:
-            self._saved.index = now
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
 
 
 class _Loading:

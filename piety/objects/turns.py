@@ -36,6 +36,7 @@ from piety.objects.interrupts import Interrupts, of_this_thread
 from piety.objects.lost import Volatiles
 from piety.objects.notices import Notices
 from piety.objects.printing import Printed
+from piety.objects.saved import Kept
 from piety.objects.shown import Shown
 from piety.objects.storage import ImageStorage
 from piety.objects.variables import Variables
@@ -98,10 +99,10 @@ class Turn:
 class Pause:
     """A place in a turn to which it can return: a savepoint, and how memory was.
 
-    `written` are the objects that the turn had written since the pause before, `saved` where they all stand.
+    `written` are the objects that the turn had written since the pause before, `saved` all that is in the savepoint.
     """
 
-    def __init__(self, savepoint: Any, written: set[bytes], saved: dict[bytes, int]) -> None:
+    def __init__(self, savepoint: Any, written: set[bytes], saved: dict[bytes, Kept]) -> None:
         self.savepoint = savepoint
         self.written, self.saved = written, saved
         self.mark = 0  # in the undo log

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 def test_private_names_are_there(system: System) -> None:
     """The names that the head of `connection.py` lists, each where it says."""
-    assert {"_store_objects"} <= set(dir(Connection))
+    assert {"_store_objects", "_commit_savepoint"} <= set(dir(Connection))
     assert {"_get_unpickler", "_get_class", "_persistent_load", "setGhostState", "getState"} <= set(dir(ObjectReader))
     assert {"_conn"} <= set(vars(ObjectReader()))
     assert {"_p", "_file", "_stack"} <= set(vars(ObjectWriter()))
     assert {"_dump", "_jar"} <= set(dir(ObjectWriter))
     attributes = {"_reader", "_storage", "_cache", "_db", "_registered_objects", "_added", "before"}
+    attributes |= {"_savepoint_storage", "_normal_storage", "_modified", "_creating", "_readCurrent"}
     assert attributes <= set(vars(system.image._connection))
     assert {"_mvcc_storage"} <= set(vars(system.image._connection.db()))
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import transaction
 from transaction.interfaces import AlreadyInTransaction, NoTransaction, TransactionFailedError
-from ZODB.Connection import Savepoint, TmpStore
+from ZODB.Connection import Savepoint
 
 from piety.objects import transactions
+from piety.objects.saved import Saved
 from piety.objects.transactions import Transactions
 from tests.conftest import System
 
@@ -106,7 +107,7 @@ def test_nothing_is_written_after_a_savepoint_that_failed(system: System, monkey
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(TmpStore, "store", full)
+        patch.setattr(Saved, "store", full)
         source = "world.x = 1\ntry:\n    with trial(): pass\nexcept Exception as error: caught = str(error)"
         assert isinstance(system.fail(source), TransactionFailedError)
     system.run("m = 2")
