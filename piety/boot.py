@@ -55,7 +55,8 @@ def make(home: Place | None = None) -> Image:
 
     def fill(path: str) -> None:
         with _whole(Image(os.path.dirname(os.path.dirname(path)), create=True)) as image:
-            image.modules.import_paths(_userland(), user=SYSTEM)  # nobody undoes that by accident
+            # Whatever the host has; and nobody undoes that by accident.
+            image.modules.import_paths(_userland(), over_host=True, user=SYSTEM)
 
     found(place, fill)
     return _whole(Image(place))

@@ -961,6 +961,18 @@ def closed(system: System) -> System:
     return system
 
 
+def test_userland_takes_the_place_of_modules_that_the_host_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is installed beside Piety, a home can be made, and the tour is the tour."""
+    host = tmp_path / "host"
+    host.mkdir()
+    for name in ("clock", "tour"):
+        (host / f"{name}.py").write_text("raise ImportError('this is of the host')\n")
+    monkeypatch.syspath_prepend(str(host))
+    with piety.open(tmp_path / "home", create=True) as image:
+        outcome = image.evaluate("import clock, tour\nclock.Clock, tour.start")
+        assert outcome.error is None, outcome.traceback
+
+
 def test_userland_comes_back_byte_for_byte(closed: System, tmp_path: Path) -> None:
     """`piety code export image/` of a fresh home changes nothing in the repository."""
     assert piety_code("export", tmp_path / "out")[0] == 0
