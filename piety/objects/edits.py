@@ -201,8 +201,8 @@ class Follower:
         self.left = list(left)  # the oldest first
         self.far: list[Left] = []  # those that it is beside no more when they come back, only behind
 
-    def follow(self, group: Group, first: int = 0, behind: bool | None = None) -> None:
-        """A group was done, from one of its edits on.
+    def follow(self, group: Group, first: int = 0, behind: bool | None = None, at_once: bool = False) -> None:
+        """A group was done, from one of its edits on, or `at_once`, as it is undone.
 
         `behind` says whether the place comes behind what was inserted just there, if that does not follow from what it
         holds on to.
@@ -215,9 +215,10 @@ class Follower:
             if self._returns(group):
                 return
         behind = self.after if behind is None else behind
-        before, is_taken = group.edits[:first], False
+        edits = (group.spans,) if at_once else group.edits
+        before, is_taken = edits[:first], False
         start = self.place
-        for edit in group.edits[first:]:
+        for edit in edits[first:]:
             if not self.is_gone and is_removed(self.place, edit):
                 self.is_gone = FOR_GOOD if before_edits(start, before) is None else group.number
             is_taken = is_taken or span_at(self.place, edit, self.after) is not None

@@ -8,6 +8,7 @@ them comes through unharmed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from piety.errors import PietyError
@@ -79,6 +80,10 @@ class Log:
         """The same, of a group that may have been dropped."""
         edit, is_undone = self._kin.get(number, (number, False))
         return edit in self._last and self._kin[self._last[edit]][1] != is_undone
+
+    def edit_of(self, group: Group) -> int:
+        """The number of the edit that it is, that it undoes or does again."""
+        return self._kin[group.number][0]
 
     def last_like(self, group: Group) -> Group:
         """The newest one that has done the same as a group that is not gone: that one, or what has done it again."""
@@ -186,13 +191,19 @@ class Journey:
         self._log = log
         self._target = log.last_like(target)  # which has spans like those of the first one
 
-    def is_pair(self, group: Group) -> bool:
-        """Whether a group does not count because of another one, or makes another one not count, of those after it."""
-        return self._log.is_gone(group) or self._target.number < self._log.before(group) < group.number
+    @cached_property
+    def _counting(self) -> set[Group]:
+        """The groups after it but for pairs, of which one has taken back the other."""
+        alone: dict[int, Group] = {}  # number of an edit -> the group that has done it, undone it or done it again
+        for group in self._log.after(self._target):
+            edit = self._log.edit_of(group)
+            if alone.pop(edit, None) is None:
+                alone[edit] = group
+        return set(alone.values())
 
     @property
     def is_all_pairs(self) -> bool:
-        return all(map(self.is_pair, self._log.after(self._target)))
+        return not self._counting
 
     def parts(self) -> list[Selection]:
         """Where what it has made is now.  Raises `Stale` if something within it was changed since."""
@@ -201,7 +212,7 @@ class Journey:
         for group in self._log.after(target):
             spans = group.spans
             for part in parts:
-                if not self.is_pair(group):
+                if group in self._counting:
                     if part.is_changed_by(spans):
                         raise Stale(_why(target, group))
                     if part.is_touched_by(spans):
@@ -222,8 +233,8 @@ class Journey:
             if distance == 0:
                 part.first.hold_on_here()
                 part.last.hold_on_here()
-        part.first.follow(group, behind=behind)
-        part.last.follow(group, behind=behind)
+        part.first.follow(group, behind=behind, at_once=True)
+        part.last.follow(group, behind=behind, at_once=True)
 
     def _distance(self, part: Part, group: Group, spans: Edit) -> int | None:
         """How far what a group puts back just here was before what our own one has taken away; None if it was not."""

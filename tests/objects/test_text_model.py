@@ -208,6 +208,18 @@ class Characters:
         ("undo", "adam"), ("undo", "eve"), ("undo", "eve"), ("redo", "adam"), ("redo", "eve"), ("redo", "eve"),
     ]
 )  # fmt: skip
+@example(  # what had come before a letter that was typed over comes back, and then the letter
+    steps=[
+        ("edit", "eve", [(1, 0, "x")], False), ("undo", "eve"),
+        ("edit", "eve", [(0, 1, "")], True), ("edit", "eve", [(0, 0, "x")], True), ("group", "adam", 1), ("undo", "eve"),
+    ]
+)  # fmt: skip
+@example(  # something within is put in, taken back, and put in again
+    steps=[
+        ("edit", "adam", [(8, 0, "xx")], False), ("edit", "adam", [(9, 0, "x")], False), ("undo", "adam"),
+        ("edit", "adam", [(0, 0, "x")], False), ("group", "adam", 17), ("group", "adam", 0),
+    ]
+)  # fmt: skip
 def test_each_undo_takes_back_what_its_writer_did_and_nothing_else(
     steps: list[Any], settle: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
