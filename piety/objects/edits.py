@@ -25,7 +25,7 @@ Span = tuple[int, int, int]
 Edit = tuple[Span, ...]
 Place = int  # the number of a character
 Selection = tuple[Place, Place]  # from where to where; the second is where the cursor stands
-Left = tuple[int, int, int]  # number of a group that took away what a place was in, and where that was: span, offset
+Left = tuple[int, int]  # number of a group that took away what a place was beside, and how much it took before that
 
 FINEST = 1000  # edits of a group of which the spans are found one by one; of more they are taken together
 FOR_GOOD = -1  # instead of the number of a group: no undo brings back what it has taken away
@@ -37,7 +37,7 @@ EDIT, UNDO, REDO = "edit", "undo", "redo"
 # typed; a new one comes last.
 _FIELDS = (
     "number", "previous", "version", "before", "who", "what", "when", "until", "edits", "typed",
-    "kind", "undoes", "is_burst", "selection", "selected",
+    "kind", "undoes", "is_burst", "selection", "selected", "kin",
 )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ class Group(Persistent):
 
     kind = EDIT
     undoes = 0  # the number of the group that this one takes back
+    kin: tuple[int, bool] | None = None  # if it takes one back: the number of the edit it does again, or (True) undoes
     is_burst = False  # whether it was typed, and what is typed next belongs to it
     typed: tuple[str, ...] = ()  # the texts of its last edits, as long as the rope of its text has them not yet
     selection: Selection | None = None  # what its author had selected before it
@@ -184,6 +185,25 @@ def spans_after(edit: Edit) -> list[Selection]:
     return found
 
 
+def taken_before(place: Place, edit: Edit) -> int:
+    """How many of the characters before a place an edit takes away."""
+    return sum(min(end, place) - start for start, end, _size in edit if start < place)
+
+
+def come_back(offset: int, edit: Edit, after: bool) -> Place:
+    """Where a place is when so many of the characters that an edit puts back come before it.
+
+    It holds on to the character behind it (`after`), or to the one before it.
+    """
+    place = 0
+    for first, last in spans_after(edit):
+        place = first + offset
+        if place < last or (place == last and not after):
+            break
+        offset -= last - first
+    return place
+
+
 class Follower:
     """A place that follows what is done to a text, and what is undone.
 
@@ -199,53 +219,34 @@ class Follower:
         self.after = after
         self.is_gone = is_gone  # the number of the group that took away the character behind it
         self.left = list(left)  # the oldest first
-        self.far: list[Left] = []  # those that it is beside no more when they come back, only behind
 
-    def follow(self, group: Group, first: int = 0, behind: bool | None = None, at_once: bool = False) -> None:
-        """A group was done, from one of its edits on, or `at_once`, as it is undone.
-
-        `behind` says whether the place comes behind what was inserted just there, if that does not follow from what it
-        holds on to.
-        """
+    def follow(self, group: Group, first: int = 0) -> None:
+        """A group was done, from one of its edits on."""
         if group.undoes:
-            if self.far and self._comes_far_back(group):
-                behind = True
-            if self.is_gone and self._log().brings_back(group.number, self.is_gone):
+            if self.is_gone and self._log().brings_back(group, self.is_gone):
                 self.is_gone = 0
             if self._returns(group):
                 return
-        behind = self.after if behind is None else behind
-        edits = (group.spans,) if at_once else group.edits
-        before, is_taken = edits[:first], False
+        before, is_taken = group.edits[:first], False
         start = self.place
-        for edit in edits[first:]:
+        for edit in group.edits[first:]:
             if not self.is_gone and is_removed(self.place, edit):
                 self.is_gone = FOR_GOOD if before_edits(start, before) is None else group.number
             is_taken = is_taken or span_at(self.place, edit, self.after) is not None
-            self.place = moved(self.place, edit, behind)
+            self.place = moved(self.place, edit, self.after)
         if is_taken and (char := before_edits(start if self.after else start - 1, before)) is not None:
             self._park(group, char if self.after else char + 1)
 
     def _park(self, group: Group, place: Place) -> None:
         """What was beside a place of the text before a group was taken away by it."""
-        if (span := span_at(place, group.spans, self.after)) is not None:
-            self.left.append((group.number, span, place - group.spans[span][0]))
-
-    def hold_on_here(self) -> None:
-        """Something is to come just here that is nearer than all that was left."""
-        self.far, self.left = [*self.far, *self.left], []
-
-    def _comes_far_back(self, group: Group) -> bool:
-        """Whether something is there again that is before this place, with others between them."""
-        far = [each for each in self.far if not self._log().brings_back(group.number, each[0])]
-        is_back, self.far = len(far) < len(self.far), far
-        return is_back
+        if span_at(place, group.spans, self.after) is not None:
+            self.left.append((group.number, taken_before(place, group.spans)))
 
     def _returns(self, group: Group) -> bool:
         """Whether what it was in is there again, and so is it."""
-        for number, (taken, span, offset) in enumerate(self.left):
-            if self._log().brings_back(group.number, taken):
+        for number, (taken, *_, offset) in enumerate(self.left):  # an earlier version kept the number of a span, too
+            if self._log().brings_back(group, taken):
                 del self.left[number:]
-                self.place = spans_after(group.spans)[span][0] + offset
+                self.place = come_back(offset, group.spans, self.after)
                 return True
         return False

@@ -209,7 +209,8 @@ class Text(Reading, Persistent):
             for mark in self._marks.values():
                 mark.settle()
         group = Group(number, newest, self._version, self._base, author.who, author.what)
-        group.kind, group.undoes = kind, undoes
+        if undoes:
+            group.kind, group.undoes, group.kin = kind, undoes, self._log().taken_back(undoes)
         group.when = group.until = author.when
         if is_burst:
             group.is_burst = True
@@ -336,9 +337,10 @@ class Text(Reading, Persistent):
         return start, end
 
     def _place_before(self, place: Place, target: Group, undone: Edit) -> Place:
-        for (start, end, _size), (first, _last) in zip(target.spans, spans_after(undone), strict=False):
-            if start <= place <= end:
-                return min(first + place - start, self._size)
+        if len(undone) == len(target.spans):
+            for (start, end, _size), (first, _last) in zip(target.spans, spans_after(undone), strict=True):
+                if start <= place <= end:
+                    return min(first + place - start, self._size)
         return self.moved(moved(place, target.spans), target.version + len(target.edits))
 
     def groups(self) -> Iterator[Group]:

@@ -1,19 +1,21 @@
 """Undoing: which group comes next, and what is to be changed now to take it back.
 
-Undoing a group is an edit like another, which puts back what the group has removed, in the places to which its spans
-have moved since.  Two groups of which one undoes the other are nothing together, and whatever was in the text between
-them comes through unharmed.
+Undoing a group is an edit like another, which puts back what the group has removed, where it was among all that came
+and went since (`weave.py`).  Two groups of which one undoes the other are nothing together, and whatever was in the
+text between them comes through unharmed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from piety.errors import PietyError
 from piety.objects import rope
-from piety.objects.edits import REDO, UNDO, Edit, Follower, Group, Place, Selection, spans_after
+from piety.objects.edits import REDO, UNDO, Edit, Group, Place, Selection, spans_after
+from piety.objects.rope import Rope
+from piety.objects.weave import Weave
 
 APART = 200  # spans of an edit that are put into the tree one by one; of more, all between the first and last is new
 
@@ -22,6 +24,16 @@ Change = tuple[Place, Place, Any]  # from where to where, and what comes there i
 
 class Stale(PietyError):
     """What is to be undone was changed by somebody else since."""
+
+
+@dataclass
+class _Whole:
+    """A weave, from which edit on it is one, and the last group that it has followed."""
+
+    first: int
+    weave: Weave
+    last: Group
+    spans: Edit  # of that, which gets more as long as it is the newest one
 
 
 class Log:
@@ -34,8 +46,8 @@ class Log:
         self._groups: list[Group] = []  # their numbers follow each other
         self._kin: dict[int, tuple[int, bool]] = {}  # number of a group -> of the edit it does again, or (True) undoes
         self._last: dict[int, int] = {}  # number of an edit -> of the group that has done it again or undone it last
-        self._before: dict[int, int] = {}  # number of a group -> of the one that was that before
         self._skips: dict[int, int] = {}  # number of a group -> the one before all that it has made nothing
+        self._whole: _Whole | None = None  # the weave that was needed last
         chain = []
         while newest is not None:
             chain.append(newest)
@@ -46,19 +58,16 @@ class Log:
     def append(self, group: Group) -> None:
         """A new group has come, and is what it will be: an edit, an undo or a redo."""
         self._groups.append(group)
-        edit, is_undone = group.number, False
-        if group.undoes:
-            edit, was_undone = self._kin.get(group.undoes, (group.undoes, False))
-            is_undone = not was_undone
-        self._kin[group.number] = edit, is_undone
-        self._before[group.number] = self._last.get(edit, edit)
-        self._last[edit] = group.number
+        kin = group.kin or (self.taken_back(group.undoes) if group.undoes else (group.number, False))
+        self._kin[group.number] = kin
+        self._last[kin[0]] = group.number
         if group.undoes and self._behind(group.number - 1, group.undoes) == group.undoes:
             self._skips[group.number] = group.undoes - 1
 
     def drop(self, number: int) -> None:
         """Let go of the groups before this one."""
         del self._groups[: max(self._place(number), 0)]
+        self._whole = None  # it may not have followed some of those
 
     def _place(self, number: int) -> int:
         return number - self._groups[0].number if self._groups else -1
@@ -74,29 +83,30 @@ class Log:
 
     def is_gone(self, group: Group) -> bool:
         """Whether another one, which counts, has taken it back."""
-        return self.is_undone(group.number)
+        edit, is_undone = self._kin[group.number]
+        return self._kin[self._last[edit]][1] != is_undone
 
-    def is_undone(self, number: int) -> bool:
-        """The same, of a group that may have been dropped."""
+    def kin(self, group: Group) -> tuple[int, bool]:
+        """The number of the edit that it does, for the first time or again, or (True) undoes."""
+        return self._kin[group.number]
+
+    def taken_back(self, number: int) -> tuple[int, bool]:
+        """The same, of a group that takes back another one."""
         edit, is_undone = self._kin.get(number, (number, False))
-        return edit in self._last and self._kin[self._last[edit]][1] != is_undone
+        return edit, not is_undone
 
-    def edit_of(self, group: Group) -> int:
-        """The number of the edit that it is, that it undoes or does again."""
-        return self._kin[group.number][0]
+    def last_of(self, edits: Iterable[int]) -> Group:
+        """The newest group that has done or undone one of some edits."""
+        return self._groups[self._place(max(self._last[edit] for edit in edits))]
 
     def last_like(self, group: Group) -> Group:
         """The newest one that has done the same as a group that is not gone: that one, or what has done it again."""
         return self._groups[self._place(self._last[self._kin[group.number][0]])]
 
-    def before(self, group: Group) -> int:
-        """The number of the one that has last done or undone the same before it; its own, if it is the first."""
-        return self._before[group.number]
-
-    def brings_back(self, number: int, taken: int) -> bool:
-        """Whether a group undoes what another one has done, itself or by another way."""
-        edit, is_undone = self._kin[number]
-        return self._kin.get(taken) == (edit, not is_undone)
+    def brings_back(self, group: Group, taken: int) -> bool:
+        """Whether a group undoes what another one has done, itself or by another way; that one may be dropped."""
+        edit, is_undone = self._kin[group.number]
+        return group.undoes == taken or self._kin.get(taken) == (edit, not is_undone)
 
     def _behind(self, number: int, least: int) -> int:
         """The newest group up to a number that is not one of those that are nothing together, back to `least`."""
@@ -112,6 +122,35 @@ class Log:
             found.append(self._groups[self._place(number)])
             number -= 1
         return found[::-1]
+
+    def weave(self, target: Group) -> Weave:
+        """What was made of the text since the edit was done that a group does or undoes, which is not gone.
+
+        With each edit that was undone or done again since then, it has that edit too, if the log has.
+        """
+        edit = self._kin[target.number][0]
+        if (begin := self.numbered(edit)) is not None:
+            found = [begin, *self.after(begin)]
+            if self._edits(found) <= {group.number for group in found}:
+                return self._follow(Weave(), found)
+        while self._place(edit) > 0 and (oldest := min(self._edits(self._groups[self._place(edit) :]))) < edit:
+            edit = oldest
+        whole = self._whole
+        if whole is None or edit < whole.first or whole.last.spans is not whole.spans:
+            begin = self._groups[max(self._place(edit), 0)]
+            whole = self._whole = _Whole(edit, self._follow(Weave(), [begin]), begin, begin.spans)
+        self._follow(whole.weave, self._groups[self._place(whole.last.number) + 1 :])
+        whole.last = self._groups[-1]
+        whole.spans = whole.last.spans
+        return whole.weave
+
+    def _follow(self, weave: Weave, groups: list[Group]) -> Weave:
+        for group in groups:
+            weave.follow(group.spans, *self._kin[group.number])
+        return weave
+
+    def _edits(self, groups: list[Group]) -> set[int]:
+        return {self._kin[group.number][0] for group in groups}
 
     def next_to_undo(self, who: str) -> Group | None:
         """What somebody undoes next, by Emacs's rule."""
@@ -143,116 +182,46 @@ def inverse(target: Group, log: Log) -> tuple[list[Change], Edit]:
     """
     if log.is_gone(target):
         raise PietyError(f"group {target.number} is undone already")
-    journey, spans = Journey(target, log), target.spans
-    parts = journey.parts()
-    edit = tuple((first, last, end - start) for (first, last), (start, end, _size) in zip(parts, spans, strict=True))
-    if len(spans) > APART and journey.is_all_pairs:  # between the spans all is as it was
-        return [(parts[0][0], parts[-1][1], rope.part(target.before, spans[0][0], spans[-1][1]))], edit
-    return [
-        (first, last, rope.part(target.before, start, end))
-        for (first, last), (start, end, _size) in zip(parts, spans, strict=True)
-    ], edit
+    newest = log.last_like(target)
+    since = log.after(newest)
+    spans = _against(newest.spans) if not since else _woven(target, newest, since, log)
+    removed = _parts(newest.before, [(start, end) for start, end, _size in newest.spans], [size for *_, size in spans])
+    if not since and len(spans) > APART:  # between the spans all is as it was
+        first, last = newest.spans[0][0], newest.spans[-1][1]
+        return [(spans[0][0], spans[-1][1], rope.part(newest.before, first, last))], spans
+    return [(start, end, part) for (start, end, _size), part in zip(spans, removed, strict=True)], spans
 
 
-class Part:
-    """What a span of a group has made, as it is followed through the groups that came after it."""
-
-    def __init__(self, log: Log, number: int, first: Place, last: Place) -> None:
-        self.number = number  # of the span
-        self.size = last - first
-        self.first, self.last = Follower(lambda: log, first, after=self.size > 0), Follower(lambda: log, last)
-        self.between: Group | None = None  # one that has inserted something where a part of it was taken away
-
-    @property
-    def is_there(self) -> bool:
-        return not self.size or not (self.first.left or self.last.left)
-
-    def is_changed_by(self, spans: Edit) -> bool:
-        """Whether some of them lie within it."""
-        first, last = self.first.place, self.last.place
-        for start, end, _size in spans:
-            if first == last or start == end:
-                if start < first < end or first < start < last:
-                    return True
-            elif start < last and end > first:
-                return True
-        return False
-
-    def is_touched_by(self, spans: Edit) -> bool:
-        """Whether some of them insert something at an end of it that is not there now."""
-        ends = [end.place for end in (self.first, self.last) if self.size and end.left]
-        return any(start == end and start in ends for start, end, _size in spans)
+def _against(spans: Edit) -> Edit:
+    """What takes an edit back that nothing came after."""
+    return tuple(
+        (first, last, end - start) for (start, end, _size), (first, last) in zip(spans, spans_after(spans), strict=True)
+    )
 
 
-class Journey:
-    """Follows the parts of a text that a group has made, through the groups that came after it was done last."""
+def _woven(target: Group, newest: Group, since: list[Group], log: Log) -> Edit:
+    """What takes back a group that others came after; raises `Stale` if that cannot be done."""
+    weave = log.weave(newest)
+    edit, is_undone = log.kin(newest)
+    if others := weave.in_the_way(edit, not is_undone, {log.kin(group)[0] for group in since}):
+        raise Stale(_why(target, log.last_of(others)))
+    return weave.spans(edit, not is_undone)
 
-    def __init__(self, target: Group, log: Log) -> None:
-        self._log = log
-        self._target = log.last_like(target)  # which has spans like those of the first one
 
-    @cached_property
-    def _counting(self) -> set[Group]:
-        """The groups after it but for pairs, of which one has taken back the other."""
-        alone: dict[int, Group] = {}  # number of an edit -> the group that has done it, undone it or done it again
-        for group in self._log.after(self._target):
-            edit = self._log.edit_of(group)
-            if alone.pop(edit, None) is None:
-                alone[edit] = group
-        return set(alone.values())
-
-    @property
-    def is_all_pairs(self) -> bool:
-        return not self._counting
-
-    def parts(self) -> list[Selection]:
-        """Where what it has made is now.  Raises `Stale` if something within it was changed since."""
-        target = self._target
-        parts = [Part(self._log, number, *ends) for number, ends in enumerate(spans_after(target.spans))]
-        for group in self._log.after(target):
-            spans = group.spans
-            for part in parts:
-                if group in self._counting:
-                    if part.is_changed_by(spans):
-                        raise Stale(_why(target, group))
-                    if part.is_touched_by(spans):
-                        part.between = group
-                self._follow(part, group, spans)
-        for part in parts:
-            if not part.is_there:
-                raise Stale(f"what group {target.number} ({target.what}) has changed is not there any more")
-            if part.between is not None and part.last.place - part.first.place != part.size:
-                raise Stale(_why(target, part.between))
-        return [(part.first.place, part.last.place) for part in parts]
-
-    def _follow(self, part: Part, group: Group, spans: Edit) -> None:
-        behind = None
-        if not part.size:
-            distance = self._distance(part, group, spans)
-            behind = distance is not None
-            if distance == 0:
-                part.first.hold_on_here()
-                part.last.hold_on_here()
-        part.first.follow(group, behind=behind, at_once=True)
-        part.last.follow(group, behind=behind, at_once=True)
-
-    def _distance(self, part: Part, group: Group, spans: Edit) -> int | None:
-        """How far what a group puts back just here was before what our own one has taken away; None if it was not."""
-        number = self._log.before(group)
-        undone = self._log.numbered(number)
-        if undone is None or number >= self._target.number:
-            return None
-        for place, (start, last, _size) in enumerate(spans):
-            if start == last == part.first.place:
-                other, journey = Part(self._log, place, *spans_after(undone.spans)[place]), Journey(undone, self._log)
-                for each in self._log.after(undone):
-                    if each.number >= self._target.number:
-                        break
-                    journey._follow(other, each, each.spans)
-                is_away = any(self._log.is_undone(taken) for taken, _span, _offset in other.first.left)
-                distance = self._target.spans[part.number][0] - other.first.place
-                return None if is_away or distance < 0 else distance
-        return None
+def _parts(characters: Rope, spans: Iterable[Selection], sizes: Iterable[int]) -> Iterator[Rope]:
+    """The characters of some spans, one span after the other, in parts of these sizes."""
+    start = end = 0
+    rest = iter(spans)
+    for size in sizes:
+        part: Rope = None
+        missing = size
+        while missing:
+            while start == end:
+                start, end = next(rest)
+            length = min(missing, end - start)
+            part = rope.concat(part, rope.part(characters, start, start + length))
+            start, missing = start + length, missing - length
+        yield part
 
 
 def _why(target: Group, by: Group) -> str:
