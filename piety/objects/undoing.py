@@ -19,6 +19,8 @@ from piety.objects.weave import Weave
 
 APART = 200  # spans of an edit that are put into the tree one by one; of more, all between the first and last is new
 
+LONGEST = 40  # characters of what a group was, in a message
+
 Change = tuple[Place, Place, Any]  # from where to where, and what comes there instead: a str or a rope
 
 
@@ -226,6 +228,11 @@ def _parts(characters: Rope, spans: Iterable[Selection], sizes: Iterable[int]) -
 
 def _why(target: Group, by: Group) -> str:
     return (
-        f"group {target.number} ({target.what}) cannot be undone: {by.who} has changed the same place since, "
-        f"with group {by.number} ({by.what}); undo that first"
+        f"{_named(target)} cannot be undone: {by.who} has changed the same place since, "
+        f"with {_named(by)}; undo that first"
     )
+
+
+def _named(group: Group) -> str:
+    what = group.what if len(group.what) <= LONGEST else f"{group.what[: LONGEST - 3]}..."
+    return f"group {group.number} ({what})"

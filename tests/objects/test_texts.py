@@ -196,6 +196,17 @@ def test_each_undoes_what_is_its_own(t: Text) -> None:
         t.undo(by="snake")
 
 
+def test_a_long_statement_is_named_by_its_beginning(system: System) -> None:
+    """In the message that its group cannot be undone."""
+    system.run(f"t = Text('adam'); t.edit([(0, 0, '12')], by='adam')  # {'x' * 200}")
+    system.run("t.edit([(1, 1, 'X')], by='eve')")
+    message = str(system.fail("t.undo(by='adam')"))
+    assert message == (
+        "group 1 (t = Text('adam'); t.edit([(0, 0, '12'...) cannot be undone: eve has changed the same place since, "
+        "with group 2 (t.edit([(1, 1, 'X')], by='eve')); undo that first"
+    )
+
+
 def test_a_group_can_be_undone_by_its_number(t: Text) -> None:
     """Whoever did it."""
     t.edit([(0, 4, "Dearest")], by="adam")
