@@ -15,7 +15,7 @@ from piety.objects.edits import Edit, Span
 _END = 1 << 62  # after any text
 
 
-class Run:
+class Strand:
     """Characters beside each other that came, went and came back together."""
 
     __slots__ = ("away", "made", "size", "span", "taken")
@@ -26,9 +26,9 @@ class Run:
         self.taken: dict[int, int] = {}  # the same of those that took it away, also if they are undone
         self.away = away  # the number of the edit that was done or undone and so put it away; 0 if it is there
 
-    def rest(self, size: int) -> Run:
-        """Keep the first characters; the others, as a run of their own."""
-        rest = Run(self.size - size, self.made, self.span, self.away)
+    def rest(self, size: int) -> Strand:
+        """Keep the first characters; the others, as a strand of their own."""
+        rest = Strand(self.size - size, self.made, self.span, self.away)
         rest.taken = self.taken.copy()
         self.size = size
         return rest
@@ -41,21 +41,21 @@ class Run:
 
 
 class Weave:
-    """What some groups in a row have made of a text.  It begins as one run of all that was there before the first."""
+    """What some groups in a row have made of a text.  It begins as one strand of all that was there before them."""
 
     def __init__(self) -> None:
-        self._runs = [Run(_END)]
+        self._strands = [Strand(_END)]
         self._edits: set[int] = set()
 
     def follow(self, spans: Edit, edit: int, is_undone: bool) -> None:
         """The spans of the next group, which has done an edit (for the first time, or again) or undone it."""
         if edit in self._edits:
             if list(_joined(self.spans(edit, is_undone))) == list(_joined(spans)):
-                for run in self._runs:
-                    if run.of(edit, taken=is_undone) is not None:
-                        run.away = 0
-                    elif run.of(edit, taken=not is_undone) is not None:
-                        run.away = edit
+                for strand in self._strands:
+                    if strand.of(edit, taken=is_undone) is not None:
+                        strand.away = 0
+                    elif strand.of(edit, taken=not is_undone) is not None:
+                        strand.away = edit
                 return
             self._forget(edit)  # it was undone by another rule, by an earlier version of Piety
         self._edits.add(edit)
@@ -63,60 +63,60 @@ class Weave:
 
     def _weave_in(self, spans: Edit, edit: int, is_undone: bool) -> None:
         """Do an edit of which nothing is here yet; of one that `is_undone` it is what it had made that goes away."""
-        runs: list[Run] = []
-        old = iter(self._runs)
-        run, at = next(old), 0  # the run that comes next, and where it begins
+        strands: list[Strand] = []
+        old = iter(self._strands)
+        strand, at = next(old), 0  # the strand that comes next, and where it begins
         for number, (start, end, size) in enumerate(spans):
-            while run.away or at + run.size <= start:  # what is away there stays before what comes
-                runs.append(run)
-                at += 0 if run.away else run.size
-                run = next(old)
+            while strand.away or at + strand.size <= start:  # what is away there stays before what comes
+                strands.append(strand)
+                at += 0 if strand.away else strand.size
+                strand = next(old)
             if at < start:
-                runs.append(run)
-                run, at = run.rest(start - at), start
+                strands.append(strand)
+                strand, at = strand.rest(start - at), start
             if size:
-                new = Run(size) if is_undone else Run(size, edit, number)
+                new = Strand(size) if is_undone else Strand(size, edit, number)
                 if is_undone:
                     new.taken[edit] = number
-                runs.append(new)
+                strands.append(new)
             while at < end:
                 rest = None
-                if not run.away:
-                    if at + run.size > end:
-                        rest = run.rest(end - at)
-                    at += run.size
-                    run.away = edit
+                if not strand.away:
+                    if at + strand.size > end:
+                        rest = strand.rest(end - at)
+                    at += strand.size
+                    strand.away = edit
                     if is_undone:
-                        run.made, run.span = edit, number
+                        strand.made, strand.span = edit, number
                     else:
-                        run.taken[edit] = number
-                runs.append(run)
-                run = next(old) if rest is None else rest
-        self._runs = [*runs, run, *old]
+                        strand.taken[edit] = number
+                strands.append(strand)
+                strand = next(old) if rest is None else rest
+        self._strands = [*strands, strand, *old]
 
     def _forget(self, edit: int) -> None:
-        for run in self._runs:
-            run.taken.pop(edit, None)
-            if run.made == edit:
-                run.made = 0
+        for strand in self._strands:
+            strand.taken.pop(edit, None)
+            if strand.made == edit:
+                strand.made = 0
 
     def spans(self, edit: int, is_undone: bool) -> Edit:
         """What has to be done now so that an edit is undone, or done again."""
         found: list[Span] = []
         at = start = size = 0
         is_open = False
-        for run in self._runs:
-            comes = run.of(edit, taken=is_undone) is not None
-            goes = run.of(edit, taken=not is_undone) is not None
+        for strand in self._strands:
+            comes = strand.of(edit, taken=is_undone) is not None
+            goes = strand.of(edit, taken=not is_undone) is not None
             if not is_open and (comes or goes):
                 is_open, start, size = True, at, 0
             if comes:
-                size += run.size
-            elif not run.away:
+                size += strand.size
+            elif not strand.away:
                 if is_open and not goes:
                     found.append((start, at, size))
                     is_open = False
-                at += run.size
+                at += strand.size
         return tuple(found)
 
     def in_the_way(self, edit: int, is_undone: bool, since: set[int]) -> set[int]:
@@ -126,14 +126,14 @@ class Weave:
         has taken away, at once, both sides of a place to which something is to come back.
         """
         last: int | None = None  # the span of what is to go
-        between: Run | None = None  # what is there of others since that began
-        for run in self._runs:
-            span = run.of(edit, taken=not is_undone)
+        between: Strand | None = None  # what is there of others since that began
+        for strand in self._strands:
+            span = strand.of(edit, taken=not is_undone)
             if span is None:
-                between = between if run.away else run
+                between = between if strand.away else strand
                 continue
-            if run.away:
-                return {run.away}
+            if strand.away:
+                return {strand.away}
             if span == last and between is not None:
                 return {between.made, *between.taken} - {0}
             last, between = span, None
@@ -142,13 +142,14 @@ class Weave:
     def _around(self, edit: int, is_undone: bool) -> set[int]:
         """The edits that have put away what is on both sides of something that is to come."""
         found: set[int] = set()
-        for is_there, stretch in groupby(self._runs, key=lambda run: not run.away):
+        for is_there, stretch in groupby(self._strands, key=lambda strand: not strand.away):
             if is_there:
                 continue
-            runs = list(stretch)
-            coming = [place for place, run in enumerate(runs) if run.of(edit, taken=is_undone) is not None]
+            strands = list(stretch)
+            coming = [place for place, strand in enumerate(strands) if strand.of(edit, taken=is_undone) is not None]
             if coming:
-                found |= {run.away for run in runs[: coming[0]]} & {run.away for run in runs[coming[-1] :]}
+                before, after = strands[: coming[0]], strands[coming[-1] :]
+                found |= {strand.away for strand in before} & {strand.away for strand in after}
         return found - {edit}
 
 
