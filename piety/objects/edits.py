@@ -185,16 +185,18 @@ def spans_after(edit: Edit) -> list[Selection]:
     return found
 
 
-def taken_before(place: Place, edit: Edit) -> int:
-    """How many of the characters before a place an edit takes away."""
+def taken_before(place: Place, edit: Edit, after: bool) -> int | None:
+    """How many of the characters before a place an edit takes away, if it takes the one that the place holds on to.
+
+    That is the character behind it (`after`), or the one before it.
+    """
+    if span_at(place, edit, after) is None:
+        return None
     return sum(min(end, place) - start for start, end, _size in edit if start < place)
 
 
 def come_back(offset: int, edit: Edit, after: bool) -> Place:
-    """Where a place is when so many of the characters that an edit puts back come before it.
-
-    It holds on to the character behind it (`after`), or to the one before it.
-    """
+    """Where a place is again when so many of the characters that an edit puts back come before it."""
     place = 0
     for first, last in spans_after(edit):
         place = first + offset
@@ -239,8 +241,8 @@ class Follower:
 
     def _park(self, group: Group, place: Place) -> None:
         """What was beside a place of the text before a group was taken away by it."""
-        if span_at(place, group.spans, self.after) is not None:
-            self.left.append((group.number, taken_before(place, group.spans)))
+        if (offset := taken_before(place, group.spans, self.after)) is not None:
+            self.left.append((group.number, offset))
 
     def _returns(self, group: Group) -> bool:
         """Whether what it was in is there again, and so is it."""

@@ -26,7 +26,21 @@ from piety.errors import PietyError
 from piety.objects import rope
 from piety.objects.authors import Author, author_now
 from piety.objects.changes import watches_itself
-from piety.objects.edits import EDIT, REDO, UNDO, Edit, Follower, Group, Place, Selection, compose, moved, spans_after
+from piety.objects.edits import (
+    EDIT,
+    REDO,
+    UNDO,
+    Edit,
+    Follower,
+    Group,
+    Place,
+    Selection,
+    come_back,
+    compose,
+    moved,
+    spans_after,
+    taken_before,
+)
 from piety.objects.marks import Mark
 from piety.objects.reading import Reading, Where
 from piety.objects.rope import Rope
@@ -337,10 +351,8 @@ class Text(Reading, Persistent):
         return start, end
 
     def _place_before(self, place: Place, target: Group, undone: Edit) -> Place:
-        if len(undone) == len(target.spans):
-            for (start, end, _size), (first, _last) in zip(target.spans, spans_after(undone), strict=True):
-                if start <= place <= end:
-                    return min(first + place - start, self._size)
+        if (offset := taken_before(place, target.spans, after=False)) is not None:  # it was in what is there again
+            return come_back(offset, undone, after=False)
         return self.moved(moved(place, target.spans), target.version + len(target.edits))
 
     def groups(self) -> Iterator[Group]:

@@ -15,6 +15,7 @@ from piety.errors import PietyError
 from piety.objects import rope
 from piety.objects.edits import REDO, UNDO, Edit, Group, Place, Selection, spans_after
 from piety.objects.rope import Rope
+from piety.objects.turns import one_line
 from piety.objects.weave import Weave
 
 APART = 200  # spans of an edit that are put into the tree one by one; of more, all between the first and last is new
@@ -60,6 +61,7 @@ class Log:
     def append(self, group: Group) -> None:
         """A new group has come, and is what it will be: an edit, an undo or a redo."""
         self._groups.append(group)
+        # An earlier version of Piety did not store it: then it is known as long as the log has those in between.
         kin = group.kin or (self.taken_back(group.undoes) if group.undoes else (group.number, False))
         self._kin[group.number] = kin
         self._last[kin[0]] = group.number
@@ -234,5 +236,4 @@ def _why(target: Group, by: Group) -> str:
 
 
 def _named(group: Group) -> str:
-    what = group.what if len(group.what) <= LONGEST else f"{group.what[: LONGEST - 3]}..."
-    return f"group {group.number} ({what})"
+    return f"group {group.number} ({one_line(group.what, LONGEST)})"

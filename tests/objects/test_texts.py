@@ -202,7 +202,7 @@ def test_a_long_statement_is_named_by_its_beginning(system: System) -> None:
     system.run("t.edit([(1, 1, 'X')], by='eve')")
     message = str(system.fail("t.undo(by='adam')"))
     assert message == (
-        "group 1 (t = Text('adam'); t.edit([(0, 0, '12'...) cannot be undone: eve has changed the same place since, "
+        "group 1 (t = Text('adam'); t.edit([(0, 0, '12')], ...) cannot be undone: eve has changed the same place since, "
         "with group 2 (t.edit([(1, 1, 'X')], by='eve')); undo that first"
     )
 
@@ -388,6 +388,36 @@ def test_undo_selects_what_was_selected(t: Text) -> None:
     t.undo(by="adam")
     assert t.selection(by="eve") is None
     assert t.part(*t.selection(by="adam") or (0, 0)) == "apple"
+
+
+def test_undo_selects_what_was_selected_also_if_what_was_between_is_gone() -> None:
+    """Then two parts come back as one."""
+    t = Text("aXbc")
+    t.select((0, 0), (0, 3), by="adam")
+    t.edit([(0, 1, ""), (2, 3, "")], by="adam")
+    t.edit([(0, 1, "")], by="eve")
+    t.undo(by="adam")
+    assert str(t) == "abc"
+    assert t.selection(by="adam") == (0, 2)
+
+
+def test_what_a_dropped_edit_was_undone_by_is_known_after_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two undos of it, each by another group that is not there any more: the second has taken back the first."""
+    monkeypatch.setattr(texts, "KEPT", 4)
+    t = Text("adam")
+    t.edit([(0, 0, "x")], by="adam")
+    for group in (1, 2):
+        t.undo(by="adam", group=group)
+    t.edit([(5, 5, "y")], by="eve")
+    for group in (3, 2):
+        t.undo(by="adam", group=group)
+    t.edit([(6, 6, "z")], by="eve")
+    t.edit([(7, 7, "z")], by="eve")
+    assert [group.number for group in t.groups()] == [8, 7, 6, 5, 4]
+    del t._v_log
+    with pytest.raises(piety.PietyError, match="undone already"):
+        t.undo(by="adam", group=5)
+    assert str(t) == "xadamyzz"
 
 
 def test_redo_selects_what_was_selected_after_it(t: Text) -> None:
